@@ -1,0 +1,54 @@
+# make book       build the book into _build/html (needs no GPU; the notebooks hold their outputs)
+# make test       every test, documentation example and notebook
+# make notebooks  run the chapters again from clean kernels and store their outputs
+# make lint       check the style of the code
+# make clean      remove the built book (make distclean: and .venv)
+# Options:
+# PYTHON=python3.12     the Python to use, 3.10 or newer
+# TORCH_INDEX=address   where pip finds CPU-only builds of torch (see README.md)
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+BUILD = $(BIN)/jupyter-book build . -W -n --keep-going
+
+.PHONY: book book-all test notebooks lint clean distclean install help
+help:
+	@sed -n '/^$$/q; s/^# //p' Makefile
+
+install: $(INSTALLED)
+
+$(INSTALLED): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "cwlib needs Python 3.10 or newer, but PYTHON=$(PYTHON) is not: try make PYTHON=python3.12" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment: on Debian and Ubuntu, install python3-venv" >&2; exit 1; }
+	@echo "Installing what requirements.txt names into $(VENV): once, a few minutes"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -r requirements.txt
+	@touch $@
+
+book: $(INSTALLED)
+	$(BUILD)
+
+book-all: $(INSTALLED)
+	$(BUILD) --all
+
+# One call, so that one summary counts it all: tests, doctests of cwlib, the chapters' cells.
+test: $(INSTALLED)
+	$(BIN)/python -m pytest tests cwlib book --doctest-modules --ignore=book/_ext \
+	  --nbval-lax --nbval-current-env $(PYTEST_ARGS)
+
+notebooks: $(INSTALLED)
+	$(BIN)/python scripts/run_notebooks.py $(NOTEBOOKS)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+
+clean:
+	rm -rf _build
+
+distclean: clean
+	rm -rf $(VENV)

@@ -1,0 +1,154 @@
+"""The codecs to beat, through Pillow: JPEG, JPEG 2000 and WebP, and lossless PNG and WebP.
+
+Each is set for the smallest stream that ordinary decoders read:
+
+| codec         | library       | settings                                             | quality   |
+|---------------|---------------|------------------------------------------------------|-----------|
+| jpeg          | libjpeg-turbo | Huffman tables made for the image, sequential, 4:2:0 | 1..100    |
+| jpeg2000      | OpenJPEG      | codestream, 9-7 wavelet, colour transform, one layer | 10..60 dB |
+| webp          | libwebp       | lossy, method 6 (the slowest), 4:2:0                 | 0..100    |
+| png           | zlib          | all filters, level 9                                 | none      |
+| webp-lossless | libwebp       | effort 100, method 6                                 | none      |
+
+Everything in the stream is charged, headers included. JPEG 2000 is a bare codestream (.j2k), so
+no file-format boxes are charged, and its comment is one character instead of OpenJPEG's 33.
+WebP has no grey mode: Pillow hands it grey pixels as RGB, and `decode(..., grey=True)` turns the
+result back, at the price of the rounding in between (none for webp-lossless).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from cwlib import data, metrics
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How Pillow is asked for one codec."""
+
+    format: str  # Pillow's name of the format
+    qualities: tuple[float, ...] = ()  # worst to best; none: lossless
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+CODECS: Mapping[str, Codec] = MappingProxyType(
+    {
+        "jpeg": Codec("JPEG", tuple(range(1, 101)), {"optimize": True}),
+        "jpeg2000": Codec(
+            "JPEG2000",
+            # The wanted PSNR in dB. 1/20 dB is about 0.6 % of the rate.
+            tuple(step / 20 for step in range(10 * 20, 60 * 20 + 1)),
+            # An empty comment is replaced by OpenJPEG's own, so one blank (7 bytes in all).
+            {"no_jp2": True, "irreversible": True, "quality_mode": "dB", "comment": " "},
+        ),
+        "webp": Codec("WEBP", tuple(range(101)), {"method": 6}),
+        "png": Codec("PNG", (), {"optimize": True}),
+        "webp-lossless": Codec("WEBP", (), {"lossless": True, "quality": 100, "method": 6}),
+    }
+)
+
+
+def encode(codec: str, image: np.ndarray, quality: float | None = None) -> bytes:
+    """Code one image: uint8 (H, W) or (H, W, 3) -> the whole stream.
+
+    quality: within `CODECS[codec].qualities`, higher is better; None for the lossless codecs.
+    Raises ValueError for an unknown codec, another kind of image or a quality out of range.
+    """
+    chosen = _codec(codec)
+    _check_image(image)
+    settings = dict(chosen.settings)
+    if not chosen.qualities:
+        if quality is not None:
+            raise ValueError(f"{codec} is lossless: it takes no quality, got {quality}")
+    elif quality is None or not chosen.qualities[0] <= quality <= chosen.qualities[-1]:
+        low, high = chosen.qualities[0], chosen.qualities[-1]
+        raise ValueError(f"{codec} takes a quality from {low:g} to {high:g}, got {quality}")
+    elif codec == "jpeg2000":
+        settings |= {"quality_layers": [quality], "num_resolutions": _resolutions(image.shape)}
+        settings |= {"mct": int(image.ndim == 3)}  # without the colour transform: -3 dB
+    else:
+        settings["quality"] = quality if codec == "webp" else int(quality)
+    out = BytesIO()
+    Image.fromarray(image).save(out, format=chosen.format, **settings)
+    return out.getvalue()
+
+
+def decode(codec: str, stream: bytes, grey: bool = False) -> np.ndarray:
+    """The image of a stream that `encode` made: uint8 (H, W) or (H, W, 3).
+
+    grey: return (H, W) also where the codec has stored RGB (WebP).
+    Raises ValueError when the stream is damaged or is another codec's.
+    """
+    chosen = _codec(codec)
+    try:
+        with Image.open(BytesIO(stream), formats=[chosen.format]) as picture:
+            return np.array(picture.convert("L") if grey else picture)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"not a whole {codec} stream: {error}") from error
+
+
+def at_rate(codec: str, image: np.ndarray, bpp: float) -> tuple[bytes, float | None]:
+    """The best stream of at most `bpp` bits per pixel, and its quality (None: lossless).
+
+    Bisection on the quality. Where the size wobbles (one step of quality up, some bytes down), the
+    answer can lie a step or two below the very best; it never exceeds the rate.
+    Raises ValueError when even the lowest quality takes more, with the rate that it takes.
+    """
+    qualities = _codec(codec).qualities or (None,)
+
+    def attempt(index: int) -> tuple[bytes, bool]:
+        stream = encode(codec, image, qualities[index])
+        return stream, metrics.bpp(len(stream), image.shape) <= bpp
+
+    best, fits = attempt(0)
+    if not fits:
+        least = metrics.bpp(len(best), image.shape)
+        raise ValueError(f"{codec} needs at least {least:.4f} bpp here, more than {bpp:g}")
+    # qualities[low] fits, qualities[high] does not (or is past the end)
+    low, high = 0, len(qualities)
+    while high - low > 1:
+        middle = (low + high) // 2
+        stream, fits = attempt(middle)
+        if fits:
+            low, best = middle, stream
+        else:
+            high = middle
+    return best, qualities[low]
+
+
+def gzip_bpp(size: int = 128) -> float:
+    """Bits per pixel of the MNIST test set as it is published, one .gz file of 28x28 digits.
+
+    Charged to `size` x `size` pixels per digit, as the networks are: lossless, for all of them at
+    once. Raises DataUnavailable.
+    """
+    packed = data.read("mnist", "t10k-images-idx3-ubyte.gz")
+    return metrics.bpp(len(packed), (len(data.parse_idx(packed)), size * size))
+
+
+def _codec(name: str) -> Codec:
+    if name not in CODECS:
+        raise ValueError(f"unknown codec {name!r}: there are {', '.join(CODECS)}")
+    return CODECS[name]
+
+
+def _check_image(image: np.ndarray) -> None:
+    grey_or_rgb = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
+    if image.dtype != np.uint8 or not grey_or_rgb or image.size == 0:
+        raise ValueError(f"expected uint8 (H, W) or (H, W, 3), got {image.dtype} {image.shape}")
+
+
+def _resolutions(shape: tuple[int, ...]) -> int:
+    """Wavelet resolutions that leave a coarsest band of 16 pixels or more, at most the usual 6.
+
+    On 128x128 digits this gives 4: about 5 dB above OpenJPEG's fixed 6 at 0.1 bpp.
+    """
+    return max(1, min(6, (min(shape[:2]) // 16).bit_length()))

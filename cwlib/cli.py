@@ -1,0 +1,298 @@
+"""The `cwlib` command. Errors are one line on stderr and exit status 2; Ctrl-C is 130."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+EXAMPLES = """examples:
+  cwlib data mnist                                   fetch and verify the digits
+  cwlib compress digit.png d.cwc --model mnist-cw    picture to stream
+  cwlib info d.cwc                                   what the stream says of itself
+  cwlib decompress d.cwc out.png                     stream to picture
+  cwlib train mnist-cw --minutes 30 --resume         train, or go on training
+  cwlib eval mnist-cw --out book/results/mnist.json  measure on the test digits
+"""
+
+
+class UsageError(Exception):
+    """Something the user can mend; its text is the one line that is printed."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str):
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    try:
+        args = _parser().parse_args(argv)
+        args.run(args)
+        return 0
+    except KeyboardInterrupt:
+        return _complain("interrupted; what was finished is kept", 130)
+    except BrokenPipeError:
+        return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _complain(f"{where}{error.strerror or error}", 2)
+    except (UsageError, ValueError, TypeError, RuntimeError) as error:
+        return _complain(" ".join(str(error).split()), 2)
+
+
+def _complain(text: str, status: int) -> int:
+    print(f"cwlib: {text}", file=sys.stderr)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    top = _Parser(
+        prog="cwlib",
+        description="Content-weighted image compression.",
+        epilog=EXAMPLES,
+        formatter_class=raw,
+    )
+    commands = top.add_subparsers(dest="command", required=True, parser_class=_Parser)
+
+    def add(name: str, run, text: str, example: str) -> argparse.ArgumentParser:
+        p = commands.add_parser(
+            name, help=text, description=text, epilog=f"example: {example}", formatter_class=raw
+        )
+        p.set_defaults(run=run)
+        return p
+
+    p = add("compress", _compress, "a picture to a stream", "cwlib compress digit.png d.cwc")
+    p.add_argument("input", type=Path, metavar="IN", help="a picture")
+    p.add_argument("output", type=Path, metavar="OUT", help="the stream to write")
+    p.add_argument("--model", default="mnist-cw1", help="trained model (default %(default)s)")
+    p.add_argument("--importance", type=float, default=1.0, help="0..1, scales the importance map")
+
+    p = add("decompress", _decompress, "a stream to a picture", "cwlib decompress d.cwc out.png")
+    p.add_argument("input", type=Path, metavar="IN", help="a stream")
+    p.add_argument("output", type=Path, metavar="OUT", help="the picture to write (.png)")
+
+    p = add("info", _info, "what a stream says of itself", "cwlib info d.cwc")
+    p.add_argument("file", type=Path, metavar="FILE")
+
+    p = add("train", _train, "train an experiment", "cwlib train mnist-cw --minutes 30")
+    p.add_argument("experiment", metavar="EXPERIMENT")
+    budget = p.add_mutually_exclusive_group()
+    budget.add_argument("--minutes", type=float, help="stop after this time")
+    budget.add_argument("--steps", type=int, help="stop after this many steps in all")
+    p.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (default %(default)s)")
+    p.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    p.add_argument("--width", type=int, help="another width than the experiment's")
+    p.add_argument("--seed", type=int, help="another seed than the experiment's")
+    p.add_argument("--runs", type=Path, default=Path("runs"), help="folder for checkpoints")
+    p.add_argument("--out", type=Path, help="folder for weights and card (default: RUNS/NAME)")
+
+    p = add("eval", _eval, "measure on the MNIST test digits", "cwlib eval mnist-cw --limit 500")
+    p.add_argument("model", metavar="MODEL", help="a model, a study (see cwlib models), or 'all'")
+    p.add_argument("--data", default="mnist", help="the data set (mnist)")
+    p.add_argument("--limit", type=int, help="only the first so many images")
+    p.add_argument("--out", type=Path, help="results file to write into (default: print)")
+
+    p = add("data", _data, "fetch and verify data sets", "cwlib data mnist")
+    p.add_argument("name", nargs="?", help="mnist or kodak (default: both)")
+
+    add("models", _models, "trained models, experiments and studies", "cwlib models")
+
+    p = add("bench", _bench, "speed against peers, in one run", "cwlib bench coders")
+    p.add_argument("what", choices=["coders", "codec"])
+    p.add_argument("--out", type=Path, help="write the figures as JSON too")
+    return top
+
+
+def _compress(args: argparse.Namespace) -> None:
+    from cwlib import codec, zoo
+
+    model = zoo.load(args.model)
+    image = _read_grey(args.input)
+    blob = codec.compress(model, image, args.importance)
+    _write(args.output, blob)
+    h, w = image.shape
+    print(f"{h}x{w} grey -> {len(blob)} bytes, {8 * len(blob) / (h * w):.4f} bpp ({model.name})")
+
+
+def _decompress(args: argparse.Namespace) -> None:
+    from io import BytesIO
+
+    from PIL import Image
+
+    from cwlib import codec
+
+    image = codec.decompress(_read(args.input))
+    if args.output.suffix.lower() not in (".png", ".bmp", ".tif", ".tiff", ".pgm"):
+        raise UsageError(f"{args.output}: write a lossless picture (.png, .bmp, .tif or .pgm)")
+    buffer = BytesIO()
+    kind = {".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF", ".pgm": "PPM"}
+    Image.fromarray(image).save(buffer, kind.get(args.output.suffix.lower(), "PNG"))
+    _write(args.output, buffer.getvalue())
+    print(f"{image.shape[0]}x{image.shape[1]} -> {args.output}")
+
+
+def _info(args: argparse.Namespace) -> None:
+    from cwlib import codec
+
+    told = codec.info(_read(args.file))
+    print(f"model      {told.model or 'unknown here'} ({told.model_id})")
+    print(f"format     version {told.version}")
+    print(f"image      {told.height}x{told.width}, {'grey' if told.channels == 1 else 'RGB'}")
+    print(f"size       {told.n_bytes} bytes = {told.bpp:.4f} bpp")
+    payload = sum(told.section_bytes)
+    print(f"sections   {payload} bytes of code, {told.n_bytes - payload} of header and checksum")
+
+
+def _train(args: argparse.Namespace) -> None:
+    from dataclasses import replace
+
+    import torch
+
+    from cwlib import data, experiments, training, zoo
+
+    experiment = experiments.get(args.experiment)
+    changed = {k: getattr(args, k) for k in ("width", "seed") if getattr(args, k) is not None}
+    experiment = replace(experiment, **changed)
+    budget = None
+    if args.minutes is not None:
+        budget = training.Budget(seconds=60 * args.minutes)
+    elif args.steps is not None:
+        budget = training.Budget(steps=args.steps)
+    if (args.minutes or 1) <= 0 or (args.steps or 1) <= 0 or args.steps == 0 or args.minutes == 0:
+        raise UsageError("--minutes and --steps must be above zero")
+    warm = zoo.load(experiment.warm_start).net if experiment.warm_start else None
+    folder = args.runs / experiment.name
+    digits = data.mnist28("train")[0]
+    run = training.train(experiment, folder, budget, args.device, args.resume, warm, digits)
+    words = ["cwlib", "train", args.experiment]
+    words += [f"--{k} {v}" for k, v in changed.items()]
+    words += [f"--minutes {args.minutes:g}"] if args.minutes else []
+    words += [f"--steps {args.steps}"] if args.steps else []
+    card = {
+        "command": " ".join(words),
+        "data": "MNIST training set, 60,000 digits at 128x128",
+        "seed": experiment.seed,
+        "steps": run.step,
+        "epochs": round(run.step * experiment.batch_size / len(digits), 2),
+        "seconds": round(run.seconds),
+        "device": _device_name(run.device),
+        "torch": torch.__version__.split("+")[0],
+        "date": time.strftime("%Y-%m-%d"),
+        "curve": run.curve[:: max(1, len(run.curve) // 60)],
+    }
+    learn = data.resize_digits(digits[:1000])
+    model = zoo.save(run.model, args.out or folder, card, learn)
+    print(f"{model.name}: {run.step} steps in {run.seconds:.0f} s -> {args.out or folder}")
+
+
+def _device_name(device: str) -> str:
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(0)
+    return f"{device}, {torch.get_num_threads()} threads" if device == "cpu" else device
+
+
+def _eval(args: argparse.Namespace) -> None:
+    from cwlib import evaluation
+
+    if args.data != "mnist":
+        raise UsageError(f"--data {args.data}: only mnist can be evaluated so far")
+    table = evaluation.targets()
+    wanted = list(table) if args.model == "all" else [args.model]
+    if args.model != "all" and args.model not in table:
+        raise UsageError(f"unknown model or study {args.model!r}: there are {', '.join(table)}")
+    if args.limit is not None and args.limit <= 0:
+        raise UsageError("--limit must be above zero")
+    test = evaluation.mnist(args.limit)
+    for name in wanted:
+        records = table[name](test)
+        command = f"cwlib eval {name}" + (f" --limit {args.limit}" if args.limit else "")
+        if args.out:
+            evaluation.merge(args.out, command, records)
+        for record in records:
+            if record["image"] == "mean":
+                print(json.dumps(record))
+
+
+def _data(args: argparse.Namespace) -> None:
+    from cwlib import data
+
+    for name in [args.name] if args.name else data.NAMES:
+        for found in data.fetch(name):
+            print(f"{found.status:10} {found.sha256[:12]}  {found.path}")
+
+
+def _models(args: argparse.Namespace) -> None:
+    from cwlib import evaluation, experiments, zoo
+
+    trained = zoo.names()
+    print("trained models:")
+    for name in trained:
+        card = zoo.load(name).card
+        spent = f"{card['steps']} steps, {card['seconds'] / 60:.0f} min on {card['device']}"
+        print(f"  {name:18} {experiments.get(name).note} ({spent})")
+    print("experiments without shipped weights (cwlib train NAME):")
+    for name, experiment in experiments.EXPERIMENTS.items():
+        if name not in trained:
+            print(f"  {name:18} {experiment.note}")
+    studies = [name for name in evaluation.targets() if name not in trained]
+    print(f"studies (cwlib eval NAME): {', '.join(studies)}")
+
+
+def _bench(args: argparse.Namespace) -> None:
+    from cwlib import benchmark
+
+    result = benchmark.coders() if args.what == "coders" else benchmark.codec()
+    print(benchmark.format_table(result))
+    if args.out:
+        _write(args.out, (json.dumps(result, indent=1) + "\n").encode())
+
+
+def _read(path: Path) -> bytes:
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder, not a file")
+    return path.read_bytes()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """The whole file or none: a full disk leaves what was there before."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _read_grey(path: Path) -> np.ndarray:
+    """A picture as grey uint8 (H, W); a colour picture is refused, not converted in silence."""
+    from io import BytesIO
+
+    from PIL import Image, UnidentifiedImageError
+
+    content = _read(path)
+    if not content:
+        raise UsageError(f"{path} is empty")
+    try:
+        picture = Image.open(BytesIO(content))
+        picture.load()
+    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UsageError(f"{path} is not a readable picture: {error}".replace("\n", " ")) from error
+    if picture.mode in ("1", "L"):
+        return np.asarray(picture.convert("L"))
+    grey = np.asarray(picture.convert("RGB"))
+    if (grey != grey[..., :1]).any() or picture.mode.startswith("I"):
+        raise UsageError(
+            f"{path} is a {picture.mode} picture: these models code grey 8-bit pictures; "
+            "convert it to grey first"
+        )
+    return np.ascontiguousarray(grey[..., 0])

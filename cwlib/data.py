@@ -1,0 +1,393 @@
+"""The data sets, checked byte by byte: MNIST digits, Kodak photographs, and any folder of pictures.
+
+A file is looked for in three places, in this order:
+
+    $CWLIB_DATA/<name>/<file>  ->  the user cache  ->  download from the mirrors into the cache
+
+and is accepted only if its SHA-256 is the one listed here. Whatever goes wrong on the way ends in
+`DataUnavailable`, which says what each place answered.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.client
+import os
+import sys
+import urllib.error
+import urllib.request
+import uuid
+import zlib
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+from tqdm import tqdm
+
+SHA256: dict[str, dict[str, str]] = {
+    "mnist": {
+        "train-images-idx3-ubyte.gz": (
+            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"
+        ),
+        "train-labels-idx1-ubyte.gz": (
+            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"
+        ),
+        "t10k-images-idx3-ubyte.gz": (
+            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"
+        ),
+        "t10k-labels-idx1-ubyte.gz": (
+            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"
+        ),
+    },
+    "kodak": {
+        "kodim01.png": "a56e27cbf5f843c048b6af1d6e090760e9c92fadba88b7dee0205918a37523bd",
+        "kodim02.png": "4f4b74a79237e311d72cad958237b5f7088d8bce1c82305ebefe1a70e3022dfd",
+        "kodim03.png": "e25ca1ff2f0c0cb5fdfd5f9b0a0bb21ac4c3de3c84a67f35b09a85d3306249db",
+        "kodim04.png": "e3b946107c5d3441c022f678d0c3caf1e224d81b1604ba840a4f88e562de61aa",
+        "kodim05.png": "10349e963c5c813d327852f82c1795fa4148d69fedffc4c589bee458e3ac3d53",
+        "kodim06.png": "363510303b715d4cbc384e1ce227e466b613a09e1b71ae985882bf8e7fbd9b18",
+        "kodim07.png": "b77d3f006f42414bb242222e0482e750c0fb9e5ee8d4bed2f6f11c5605fe54a4",
+        "kodim08.png": "ba23983c76b4832ee0e8af0592664756841a16779acd69f792e268fb6d13d6e7",
+        "kodim09.png": "6a4361c2fc194feb4edaa9f9a4a0620fb9943e460ac7fdf037fb0f6dd6607a7d",
+        "kodim10.png": "9dfb70f5867c29ff9ed6313683f19b3d867849e40fbc0c4c54a4a89df341cf23",
+        "kodim11.png": "7936814b58b5387fce2e4e2488b4ec830dadd95fa9520f358ddb30990b50f2b6",
+        "kodim12.png": "d78c37c2f04f23761ed2367dd77e2db584ddd4c3950833fecf89f199a8126980",
+        "kodim13.png": "bc34a3ce58dea09dce1704c997171602de90cb34d0c8503a988b77f473d39b08",
+        "kodim14.png": "55a94550ff18f3246c4074fd32b77b0c74447c26b6ad274d564d999c0450ba6e",
+        "kodim15.png": "7538cbb80cb9103606c48b806eae57d56c885c7f90b9b3be70a41160f9cbb683",
+        "kodim16.png": "a89c7268ccd4718ba424a99fc4643c572cf692ca6eae887185ceb4e9f11d2e54",
+        "kodim17.png": "37afcc89fbdcb76d9518e04b2fc011027e2f4cd14b3b2f83cefd721641a47c5b",
+        "kodim18.png": "1a9258c365988961d87a0598725b609139c303ad48a5aad6c503c3b1a87849aa",
+        "kodim19.png": "b7450b264b1b0a411390d8931b112c27905a992520fc90569dc4b920aa32bbdc",
+        "kodim20.png": "3b46c71e3b92a563820ba32936be8330c586c41f938efd94be938386aae4328a",
+        "kodim21.png": "ac958597c82073f6bb65129c68f72b651db5b9efd82e11547d07350214bc268b",
+        "kodim22.png": "1cee58eb1f2d9c7ebb254d208a03c783ce6cf2c4d8c2cf45e235dd23b4ce1b29",
+        "kodim23.png": "e3111a2fd4da24af15d6459ef9eacfe54106b38e27b4a21821b75c3f5d2d5baf",
+        "kodim24.png": "1071c68372cc5a01435c2c225a5cf7d4bb803846ec08bb6b3d6721b156d7cb96",
+    },
+}
+
+# {file} is the file's own name, {number} its two digits (one Kodak mirror names the files 01.png).
+MIRRORS: dict[str, tuple[str, ...]] = {
+    "mnist": (
+        "https://ossci-datasets.s3.amazonaws.com/mnist/{file}",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/{file}",
+        "http://yann.lecun.com/exdb/mnist/{file}",
+    ),
+    "kodak": (
+        "https://r0k.us/graphics/kodak/kodak/{file}",
+        "https://raw.githubusercontent.com/MohamedBakrAli/"
+        "Kodak-Lossless-True-Color-Image-Suite/master/PhotoCD_PCD0992/{number}.png",
+    ),
+}
+
+NAMES = tuple(SHA256)
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+
+_TIMEOUT_S = 20.0  # of silence, per connection
+_CHUNK = 1 << 16
+_LARGEST_FILE = 1 << 25  # bytes; a mirror that sends more is not sending one of these files
+
+Split = Literal["train", "test"]
+
+
+class DataUnavailable(RuntimeError):
+    """A data file could not be had; the message names it, its SHA-256 and the places tried."""
+
+
+class Fetched(NamedTuple):
+    """One verified file: where it lies, its SHA-256, and 'found' or 'downloaded'."""
+
+    path: Path
+    sha256: str
+    status: str
+
+
+# --- MNIST ---------------------------------------------------------------------------------------
+
+
+def mnist(split: Split, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The digits at the paper's size: images uint8 (N, 128, 128) and labels int64 (N,).
+
+    split: 'train' (60,000; 983 MB at this size) or 'test' (10,000). limit: only the first digits.
+    A training loop keeps `mnist28` and calls `resize_digits` on each batch.
+    Raises DataUnavailable.
+    """
+    images, labels = mnist28(split)
+    return resize_digits(images[:limit]), labels[:limit]
+
+
+def mnist28(split: Split) -> tuple[np.ndarray, np.ndarray]:
+    """The digits as published: images uint8 (N, 28, 28) and labels int64 (N,).
+
+    split: 'train' or 'test'. Raises DataUnavailable. Source: LeCun, Cortes and Burges, 1998.
+    """
+    if split not in ("train", "test"):
+        raise ValueError(f"unknown split {split!r}: expected 'train' or 'test'")
+    prefix = "train" if split == "train" else "t10k"
+    images = parse_idx(read("mnist", f"{prefix}-images-idx3-ubyte.gz"))
+    labels = parse_idx(read("mnist", f"{prefix}-labels-idx1-ubyte.gz"))
+    return images, labels.astype(np.int64)
+
+
+def resize_digits(images: np.ndarray, size: int = 128) -> np.ndarray:
+    """Resize uint8 (N, n, n) to uint8 (N, size, size), bilinearly and without antialiasing.
+
+    Pixel centres lie at half integers (align_corners=False); beyond the outermost centres the edge
+    value is held. The sum is exact and is rounded once, halves up. This is what torch's
+    `interpolate(mode='bilinear')` gives before rounding; Pillow rounds after the rows and again
+    after the columns, which moves about one pixel in thirty by one grey level.
+    """
+    if images.ndim != 3 or images.shape[1] != images.shape[2] or images.dtype != np.uint8:
+        raise ValueError(f"expected uint8 (N, n, n), got {images.dtype} {images.shape}")
+    weights, unit = _bilinear(images.shape[1], size)
+    out = np.empty((len(images), size, size), np.uint8)
+    for start in range(0, len(images), 256):  # a bounded float64 scratch, 34 MB at size 128
+        # y = floor(W x W^T / unit^2 + 1/2); every product and sum is a whole number below 2^53
+        exact = weights @ images[start : start + 256].astype(np.float64) @ weights.T
+        exact += unit**2 / 2
+        exact /= unit**2
+        np.copyto(out[start : start + 256], exact, casting="unsafe")  # truncation is floor here
+    return out
+
+
+def _bilinear(n: int, size: int) -> tuple[np.ndarray, int]:
+    """Whole-number weights W (size, n) and their row sum `unit`: output = W @ input / unit."""
+    # Output centre i + 1/2 lies at (i + 1/2) n / size - 1/2 on the input grid. Times 2 size, that
+    # is the whole number (2i + 1) n - size, so the two weights need no rounding.
+    unit = 2 * size
+    position = np.clip((2 * np.arange(size) + 1) * n - size, 0, (n - 1) * unit)
+    left, towards_right = np.divmod(position, unit)
+    weights = np.zeros((size, n))
+    weights[np.arange(size), left] = unit - towards_right
+    weights[np.arange(size), np.minimum(left + 1, n - 1)] += towards_right
+    return weights, unit
+
+
+def parse_idx(packed: bytes) -> np.ndarray:
+    """Unpack one gzipped IDX file of unsigned bytes; shape as its header says.
+
+    Raises DataUnavailable with the reason when it is not such a file.
+    """
+    try:
+        raw = gzip.decompress(packed)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataUnavailable(f"corrupt IDX file: not a whole gzip stream ({error})") from error
+    # Header: two zero bytes, type 8 (uint8), number of dimensions, then each as big-endian uint32.
+    if len(raw) < 4 or raw[:3] != b"\0\0\x08" or len(raw) < 4 + 4 * raw[3]:
+        raise DataUnavailable(f"corrupt IDX file: header {raw[:4].hex(' ') or 'missing'}")
+    shape = [int.from_bytes(raw[i : i + 4], "big") for i in range(4, 4 + 4 * raw[3], 4)]
+    body, wanted = len(raw) - 4 - 4 * raw[3], 1
+    for side in shape:
+        wanted *= side
+    if body != wanted:
+        raise DataUnavailable(f"corrupt IDX file: {body} bytes for shape {tuple(shape)}")
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(shape).copy()
+
+
+# --- photographs ---------------------------------------------------------------------------------
+
+
+def kodak() -> list[np.ndarray]:
+    """The 24 Kodak PhotoCD images, kodim01 to kodim24: uint8 (512, 768, 3) or (768, 512, 3).
+
+    For testing only, never for training. Raises DataUnavailable.
+    """
+    return [_to_rgb(Image.open(BytesIO(read("kodak", file)))) for file in SHA256["kodak"]]
+
+
+class Photos(Sequence[np.ndarray]):
+    """Pictures that are read from disk when they are asked for; `.paths` are their files."""
+
+    def __init__(self, paths: Sequence[Path]):
+        self.paths = tuple(paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return load_photo(self.paths[index])
+
+
+def photos(folder: str | os.PathLike[str]) -> Photos:
+    """The pictures of a folder and its subfolders, sorted by path: each uint8 (H, W, 3).
+
+    PNG, JPEG, WebP, BMP and TIFF files are taken; hidden ones are left out. See `load_photo`.
+    Raises ValueError for a folder that is missing or has no pictures.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise ValueError(f"{root}: no such folder")
+    paths = sorted(
+        path
+        for path in root.rglob("*")
+        if path.suffix.lower() in PICTURE_SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(root).parts)
+        and path.is_file()
+    )
+    if not paths:
+        kinds = " ".join(sorted(PICTURE_SUFFIXES))
+        raise ValueError(f"{root}: no pictures in this folder (looked for {kinds})")
+    return Photos(paths)
+
+
+def load_photo(path: str | os.PathLike[str]) -> np.ndarray:
+    """One picture file as uint8 (H, W, 3), upright (EXIF), alpha dropped.
+
+    Raises ValueError naming the file when it is damaged or has more than 8 bits per sample.
+    """
+    try:
+        with Image.open(path) as picture:
+            return _to_rgb(ImageOps.exif_transpose(picture))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path}: cannot read this picture: {error}") from error
+
+
+def _to_rgb(picture: Image.Image) -> np.ndarray:
+    # Pillow clips 16-bit and floating-point samples to 255 without a word.
+    if picture.mode.startswith(("I", "F")):
+        raise ValueError(f"mode {picture.mode}: more than 8 bits per sample, convert it first")
+    return np.array(picture.convert("RGB"))
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def fetch(name: str) -> list[Fetched]:
+    """Find or download every file of data set `name` ('mnist' or 'kodak') and verify it.
+
+    Raises DataUnavailable at the first file that cannot be had, ValueError for an unknown name.
+    """
+    return [_obtain(name, file)[1] for file in _files(name)]
+
+
+def available(name: str) -> bool:
+    """Whether every file of data set `name` lies on this machine and is whole; no download."""
+    return all(_find(name, file, []) is not None for file in _files(name))
+
+
+def read(name: str, file: str) -> bytes:
+    """The verified bytes of one file of a data set, e.g. read('kodak', 'kodim01.png').
+
+    Raises DataUnavailable, ValueError for a file that is not of the data set.
+    """
+    if file not in _files(name):
+        raise ValueError(f"{name} has no file {file!r}: it has {', '.join(_files(name))}")
+    return _obtain(name, file)[0]
+
+
+def cache_dir() -> Path:
+    """Where downloads are kept: $CWLIB_CACHE, else the platform's cache folder for this user."""
+    if chosen := os.environ.get("CWLIB_CACHE"):
+        return Path(chosen).expanduser()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "cwlib"
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        return Path(base) / "cwlib" / "Cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cwlib"
+
+
+def _files(name: str) -> dict[str, str]:
+    if name not in SHA256:
+        raise ValueError(f"unknown data set {name!r}: there are {', '.join(NAMES)}")
+    return SHA256[name]
+
+
+def _obtain(name: str, file: str) -> tuple[bytes, Fetched]:
+    """Search, then download. `tried` collects one line per place for the error message."""
+    tried: list[str] = []
+    sha256 = SHA256[name][file]
+    if found := _find(name, file, tried):
+        content, path = found
+        return content, Fetched(path, sha256, "found")
+    path = cache_dir() / name / file
+    content = _download(name, file, tried)
+    if content is None:
+        raise _unavailable(name, file, tried)
+    try:
+        _write_atomically(path, content)
+    except OSError as error:
+        tried.append(f"{path}: cannot save the download: {error.strerror or error}")
+        raise _unavailable(name, file, tried) from error
+    return content, Fetched(path, sha256, "downloaded")
+
+
+def _find(name: str, file: str, tried: list[str]) -> tuple[bytes, Path] | None:
+    folders = [cache_dir()]
+    if chosen := os.environ.get("CWLIB_DATA"):
+        folders.insert(0, Path(chosen).expanduser())
+    else:
+        tried.append("CWLIB_DATA: not set")
+    for folder in folders:
+        path = folder / name / file
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            tried.append(f"{path}: {error.strerror or error}")
+            continue
+        if (sha256 := hashlib.sha256(content).hexdigest()) == SHA256[name][file]:
+            return content, path
+        tried.append(f"{path}: {len(content)} bytes with SHA-256 {sha256}: not this file")
+    return None
+
+
+def _download(name: str, file: str, tried: list[str]) -> bytes | None:
+    """The bytes from the first mirror that has the right ones. In memory: at most 10 MB each."""
+    for mirror in MIRRORS[name]:
+        url = mirror.format(file=file, number=file[5:7])
+        try:
+            content = _get(url, file)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            reason = error.reason if isinstance(error, urllib.error.URLError) else error
+            status = f"HTTP {error.code} " if isinstance(error, urllib.error.HTTPError) else ""
+            # One line: a server that does not speak HTTP is quoted in the exception.
+            said = " ".join(str(reason).split())[:200]
+            tried.append(f"{url}: {status}{said or type(error).__name__}")
+            continue
+        if (sha256 := hashlib.sha256(content).hexdigest()) == SHA256[name][file]:
+            return content
+        tried.append(f"{url}: sent {len(content)} bytes with SHA-256 {sha256}: not this file")
+    return None
+
+
+def _get(url: str, label: str) -> bytes:
+    request = urllib.request.Request(url, headers={"User-Agent": "cwlib"})
+    with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:
+        total = int(response.headers.get("Content-Length") or 0)
+        content = bytearray()
+        with tqdm(total=total or None, desc=label, unit="B", unit_scale=True, leave=False) as bar:
+            while chunk := response.read(_CHUNK):
+                content += chunk
+                bar.update(len(chunk))
+                if len(content) > _LARGEST_FILE:
+                    raise ValueError(f"more than {_LARGEST_FILE} bytes: not this file")
+    if len(content) < total:
+        raise ValueError(f"stopped after {len(content)} of {total} bytes")
+    return bytes(content)
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    """The whole file appears under its name or nothing does, on Ctrl-C and a full disk too."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # In the same folder: a rename across file systems is not atomic. The name is this call's own.
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        with open(part, "xb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _unavailable(name: str, file: str, tried: list[str]) -> DataUnavailable:
+    return DataUnavailable(
+        "\n  ".join([f"cannot get {name}/{file} (SHA-256 {SHA256[name][file]}):", *tried])
+        + f"\nPut the file at FOLDER/{name}/{file} and set CWLIB_DATA=FOLDER."
+    )

@@ -1,0 +1,264 @@
+"""One training loop for every experiment: any device, a step or time budget, checkpoint and resume.
+
+What makes a resumed run equal to an uninterrupted one: step k always sees the same images (the order of
+an epoch depends on the seed and the epoch's number alone), the schedule depends on the step alone, and
+the checkpoint holds model, optimiser and random state. With a time budget the schedule follows the clock
+instead, so there only the course is the same, not the last bit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from cwlib import data, losses
+from cwlib.experiments import Experiment
+from cwlib.models import autoencoders
+
+CHECKPOINT_SECONDS = 30.0
+LOG_EVERY = 50
+RATE_FADE_IN = 0.2  # share of the budget over which lambda grows to its full value
+
+
+class TrainingStopped(RuntimeError):
+    """Training cannot go on (loss not finite, another experiment's checkpoint, disk full)."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When to stop. Exactly one of steps and seconds is set."""
+
+    steps: int | None = None
+    seconds: float | None = None
+
+    def progress(self, step: int, elapsed: float) -> float:
+        """Share of the budget that is used, 0 .. 1."""
+        if self.steps is not None:
+            return min(1.0, step / max(1, self.steps))
+        return min(1.0, elapsed / max(1e-9, self.seconds))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: the trained model in eval mode, what was spent, and the learning curve."""
+
+    model: nn.Module
+    step: int
+    seconds: float
+    device: str
+    curve: list[dict]
+
+
+def pick_device(wanted: str = "auto") -> torch.device:
+    """'auto' takes a CUDA GPU, then Apple's, then the CPU."""
+    if wanted != "auto":
+        return torch.device(wanted)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def learning_rate(experiment: Experiment, progress: float) -> float:
+    """Rate at a share `progress` of the budget: constant, or 5 % warm-up, hold to 50 %, cosine to 2 %."""
+    if experiment.schedule == "constant":
+        return experiment.lr
+    warm_up = min(1.0, (progress + 1e-3) / 0.05)
+    fall = max(0.0, (progress - 0.5) / 0.5)
+    return experiment.lr * warm_up * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * fall)))
+
+
+def batches(experiment: Experiment, images: np.ndarray, first_step: int) -> Iterator[np.ndarray]:
+    """Endless batches of 28x28 digits (uint8) from `first_step` on; each epoch is one shuffle."""
+    per_epoch = max(1, len(images) // experiment.batch_size)
+    step = first_step
+    while True:
+        epoch = step // per_epoch
+        order = np.random.default_rng([experiment.seed, epoch]).permutation(len(images))
+        while step // per_epoch == epoch:
+            k = step % per_epoch
+            yield images[order[k * experiment.batch_size : (k + 1) * experiment.batch_size]]
+            step += 1
+
+
+def loss_terms(experiment: Experiment, model: nn.Module, x: Tensor, weight: float) -> dict[str, Tensor]:
+    """Forward pass and the loss of the experiment; `weight` (0 .. 1) fades the rate term in."""
+    out = model(x)
+    terms = {"mse": losses.mse(out.x_hat, x)}
+    if out.bits is not None:
+        terms["bpp"] = losses.bits_per_pixel(out.bits, x)
+    elif out.m is not None:
+        terms["bpp"] = losses.kept_bits_per_pixel(
+            out.m, x, experiment.channels, experiment.reading
+        )
+    # L = MSE + lambda R
+    terms["loss"] = terms["mse"] + weight * experiment.lambda_rate * terms.get("bpp", 0.0)
+    return terms
+
+
+def train(
+    experiment: Experiment,
+    folder: Path,
+    budget: Budget | None = None,
+    device: str = "auto",
+    resume: bool = False,
+    warm_start: nn.Module | None = None,
+    images: np.ndarray | None = None,
+    progress_bar: bool = True,
+    half: bool = True,
+) -> Run:
+    """Train an experiment; checkpoints go to folder/checkpoint.pt every half minute.
+
+    budget: None means the experiment's own epochs. images: (N, 28, 28) uint8, None loads MNIST.
+    half: convolutions in bfloat16. Raises TrainingStopped; on KeyboardInterrupt it saves, then raises.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    images = data.mnist28("train")[0] if images is None else images
+    budget = budget or Budget(
+        steps=round(experiment.epochs * (len(images) // experiment.batch_size))
+    )
+    torch.manual_seed(experiment.seed)
+    where = pick_device(device)
+    model = autoencoders.build(experiment)
+    if warm_start is not None:
+        copy_matching(warm_start, model)
+    model = model.to(where, memory_format=torch.channels_last).train()
+    loop = _Loop(experiment, model, folder, budget, where, half)
+    if resume:
+        loop.load()
+    loop.run(images, progress_bar)
+    return Run(model.eval(), loop.step, loop.elapsed, str(where), loop.curve)
+
+
+def copy_matching(source: nn.Module, target: nn.Module) -> int:
+    """Copy every tensor of source whose name and shape exist in target; returns how many."""
+    theirs, ours = source.state_dict(), target.state_dict()
+    shared = {k: v for k, v in theirs.items() if k in ours and ours[k].shape == v.shape}
+    target.load_state_dict(shared, strict=False)
+    return len(shared)
+
+
+class _Loop:
+    """State of one run; everything that a checkpoint must hold is an attribute."""
+
+    def __init__(self, experiment, model, folder, budget, where, half):
+        self.experiment, self.model, self.folder = experiment, model, folder
+        self.budget, self.where, self.half = budget, where, half
+        self.step, self.elapsed, self.curve = 0, 0.0, []
+        if experiment.optimizer == "sgd":
+            self.optimizer = torch.optim.SGD(
+                model.parameters(), experiment.lr, momentum=experiment.momentum
+            )
+        else:
+            self.optimizer = torch.optim.Adam(model.parameters(), experiment.lr)
+
+    def run(self, images: np.ndarray, progress_bar: bool) -> None:
+        last_save = last_tick = time.monotonic()
+        sums: dict[str, float] = {}
+        name = self.experiment.name
+        with tqdm(total=1000, disable=not progress_bar, desc=name, unit="permille") as bar:
+            try:
+                for digits in batches(self.experiment, images, self.step):
+                    share = self.budget.progress(self.step, self.elapsed)
+                    if share >= 1.0:
+                        break
+                    for key, value in self.one_step(digits, share).items():
+                        sums[key] = sums.get(key, 0.0) + value
+                    now = time.monotonic()
+                    self.elapsed += now - last_tick
+                    last_tick = now
+                    if self.step % LOG_EVERY == 0:
+                        self.log(sums, bar, share)
+                        sums = {}
+                    if now - last_save > CHECKPOINT_SECONDS:
+                        self.save()
+                        last_save = time.monotonic()
+            except KeyboardInterrupt:
+                self.save()
+                raise
+        self.save()
+
+    def one_step(self, digits: np.ndarray, share: float) -> dict[str, float]:
+        x = torch.from_numpy(data.resize_digits(digits)).to(self.where)
+        x = x.unsqueeze(1).float() / 255  # (B, 1, 128, 128)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.experiment, share)
+        mixed = self.half and self.where.type in ("cpu", "cuda")
+        cast = torch.autocast(self.where.type, torch.bfloat16) if mixed else contextlib.nullcontext()
+        with cast:
+            terms = loss_terms(self.experiment, self.model, x, min(1.0, share / RATE_FADE_IN))
+        loss = terms["loss"]
+        if not torch.isfinite(loss):
+            raise TrainingStopped(
+                f"the loss became {loss.item()} at step {self.step}; the last good checkpoint "
+                f"in {self.folder} is kept: lower the learning rate and use --resume"
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        self.step += 1
+        return {k: v.item() for k, v in terms.items()}
+
+    def log(self, sums: dict[str, float], bar: tqdm, share: float) -> None:
+        means = {k: v / LOG_EVERY for k, v in sums.items()}
+        row = {"step": self.step, "seconds": round(self.elapsed, 1), "loss": means["loss"]}
+        row["psnr"] = -10 * math.log10(max(means["mse"], 1e-12))
+        if "bpp" in means:
+            row["bpp"] = means["bpp"]
+        self.curve.append({k: round(v, 6) for k, v in row.items()})
+        bar.n = round(1000 * share)
+        bar.set_postfix(step=self.step, dB=f"{row['psnr']:.2f}", bpp=f"{row.get('bpp', 0):.4f}")
+
+    def save(self) -> None:
+        """Write checkpoint.pt whole or not at all."""
+        state = {
+            "experiment": asdict(self.experiment),
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "rng": torch.get_rng_state(),
+            "step": self.step,
+            "elapsed": self.elapsed,
+            "curve": json.dumps(self.curve),
+        }
+        target, part = self.folder / "checkpoint.pt", self.folder / "checkpoint.pt.part"
+        try:
+            torch.save(state, part)
+            os.replace(part, target)
+        except (OSError, RuntimeError) as error:
+            part.unlink(missing_ok=True)
+            raise TrainingStopped(
+                f"cannot write {target}: {error}; the checkpoint before it is intact"
+            ) from error
+
+    def load(self) -> None:
+        """Take up checkpoint.pt; raises TrainingStopped where there is none or it is another's."""
+        path = self.folder / "checkpoint.pt"
+        if not path.exists():
+            raise TrainingStopped(f"nothing to resume: {path} does not exist")
+        try:
+            state = torch.load(path, map_location=self.where, weights_only=True)
+        except Exception as error:
+            raise TrainingStopped(f"cannot read {path}: {error}") from error
+        wanted, found = asdict(self.experiment), state["experiment"]
+        changed = [k for k in wanted if wanted[k] != found.get(k)]
+        if changed:
+            raise TrainingStopped(
+                f"{path} was made with other settings ({', '.join(changed)}): "
+                "train without --resume or in another folder"
+            )
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["rng"].cpu())
+        self.step, self.elapsed = state["step"], state["elapsed"]
+        self.curve = json.loads(state["curve"])

@@ -1,0 +1,169 @@
+"""Trained networks: NAME.safetensors (never pickle) and NAME.json, the card that says where it came from.
+
+A trained network is more than its weights: it carries the tables that its entropy coder uses, and an
+identity (the first 4 bytes of the file's SHA-256) that every stream names.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load as read_tensors
+from safetensors.torch import save as write_tensors
+from torch import Tensor
+
+from cwlib import importance
+from cwlib.coding import context, huffman
+from cwlib.experiments import Experiment
+from cwlib.models import autoencoders
+
+WEIGHTS = Path(__file__).parent / "weights"
+_PRIOR_PARTS = ("w1", "b1", "w2", "b2", "w3", "b3")
+
+
+class UnknownModel(ValueError):
+    """No weights of that name or identity; the message lists what there is."""
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A network in eval mode with all that coding needs.
+
+    net: the module; card: what NAME.json says; model_id: 4 bytes;
+    coder: a `huffman.Code` shared by all channels, or a `context.Coder` (mnist-cw1).
+    """
+
+    name: str
+    net: autoencoders.Autoencoder
+    card: dict
+    model_id: bytes
+    coder: huffman.Code | context.Coder
+
+    @property
+    def experiment(self) -> Experiment:
+        """The settings that the network was built from."""
+        return self.net.experiment
+
+
+def names() -> list[str]:
+    """Names of all trained models in the package, sorted."""
+    return sorted(p.stem for p in WEIGHTS.glob("*.safetensors"))
+
+
+def load(name: str | os.PathLike) -> TrainedModel:
+    """The trained model of that name, or from a path to a .safetensors file with its card beside it.
+
+    Loaded once per process. Raises UnknownModel listing what there is.
+    """
+    path = Path(name)
+    if path.suffix == ".safetensors":
+        if not path.exists():
+            raise UnknownModel(f"no weights at {path}")
+    else:
+        path = WEIGHTS / f"{name}.safetensors"
+        if not path.exists():
+            raise UnknownModel(f"unknown model {str(name)!r}: there are {', '.join(names())}")
+    return _load(path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=16)
+def _load(path: Path, _changed: int) -> TrainedModel:
+    blob = path.read_bytes()
+    card_path = path.with_suffix(".json")
+    try:
+        card = json.loads(card_path.read_text())
+        experiment = Experiment(**card["experiment"])
+    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise UnknownModel(f"{card_path} is not a readable card: {error}") from error
+    tensors = read_tensors(blob)
+    net = autoencoders.build(experiment)
+    state = {k[4:]: v.float() for k, v in tensors.items() if k.startswith("net.")}
+    state |= {k: v for k, v in net.state_dict().items() if k.endswith("num_batches_tracked")}
+    net.load_state_dict(state)
+    return TrainedModel(
+        card["name"], net.eval(), card, identity(blob), _coder(tensors, experiment)
+    )
+
+
+def identity(blob: bytes) -> bytes:
+    """What streams call a model: the first 4 bytes of the SHA-256 of its weights file."""
+    return hashlib.sha256(blob).digest()[:4]
+
+
+def by_id(model_id: bytes) -> TrainedModel:
+    """The model that made a stream. Raises UnknownModel with the wanted hash and the known ones."""
+    known = {}
+    for name in names():
+        found = identity((WEIGHTS / f"{name}.safetensors").read_bytes())
+        if found == model_id:
+            return load(name)
+        known[name] = found.hex()
+    listed = ", ".join(f"{name} {found}" for name, found in known.items())
+    raise UnknownModel(f"no model here has the identity {model_id.hex()}: there are {listed}")
+
+
+def save(
+    net: autoencoders.Autoencoder, folder: Path, card: dict, digits: np.ndarray
+) -> TrainedModel:
+    """Round weights to half precision, learn the coder's tables, write weights and card, reload.
+
+    digits: (N, 128, 128) uint8 training images for the tables. Both files appear whole or not at all.
+    """
+    net = net.eval().cpu().to(memory_format=torch.contiguous_format)
+    tensors = {f"net.{k}": _stored(k, v) for k, v in net.state_dict().items()}
+    tensors = {k: v for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
+    net.load_state_dict({k[4:]: v.float() for k, v in tensors.items()}, strict=False)
+    if isinstance(net, autoencoders.ContentWeightedAE1):
+        tensors |= {f"prior.{k}": v.to(torch.int32) for k, v in net.prior.export().items()}
+    else:
+        tensors["huffman.lengths"] = torch.from_numpy(_learn_code(net, digits).lengths.copy())
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    name = net.experiment.name
+    card = {"name": name, **card, "experiment": asdict(net.experiment)}
+    _write(folder / f"{name}.safetensors", write_tensors(tensors))
+    _write(folder / f"{name}.json", (json.dumps(card, indent=1) + "\n").encode())
+    return load(folder / f"{name}.safetensors")
+
+
+def _stored(name: str, value: Tensor) -> Tensor:
+    """Half precision for weights; running statistics stay in float32 (a variance can exceed 65504)."""
+    keep = "running_" in name or name.startswith("prior.") or not value.is_floating_point()
+    return (value.float() if value.is_floating_point() else value) if keep else value.half()
+
+
+def _write(path: Path, content: bytes) -> None:
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _learn_code(net: autoencoders.Autoencoder, digits: np.ndarray) -> huffman.Code:
+    """One Huffman code for all channels; every one of the 64 values can be coded."""
+    counts = np.ones(2**importance.CODE_BITS, dtype=np.int64)
+    with torch.no_grad():
+        for k in range(0, len(digits), 50):
+            x = torch.from_numpy(digits[k : k + 50]).unsqueeze(1).float() / 255
+            symbols, _ = net.symbols(*net.analyse(x))
+            counts += np.bincount(symbols.numpy().astype(np.int64).ravel(), minlength=len(counts))
+    return huffman.Code.from_counts(counts)
+
+
+def _coder(tensors: dict[str, Tensor], experiment: Experiment) -> huffman.Code | context.Coder:
+    if "huffman.lengths" in tensors:
+        return huffman.Code.from_lengths(tensors["huffman.lengths"].numpy())
+    map_net, code_net = (
+        context.Weights(*(tensors[f"prior.{net}.{p}"].numpy() for p in _PRIOR_PARTS))
+        for net in ("map", "code")
+    )
+    return context.Coder(map_net, code_net, importance.READINGS[experiment.reading])

@@ -1,0 +1,54 @@
+"""Fixtures that every test file shares: the real data sets, or the reason why there are none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from cwlib import data
+
+# A busy machine makes single examples slow, which is no fault of the code under test.
+settings.register_profile("cwlib", deadline=None)
+settings.load_profile("cwlib")
+
+T = TypeVar("T")
+
+
+def data_or_skip(load: Callable[[], T]) -> T:
+    """`load()`; without the data the test skips, or fails where CWLIB_REQUIRE_DATA=1."""
+    try:
+        return load()
+    except data.DataUnavailable as error:
+        if os.environ.get("CWLIB_REQUIRE_DATA") == "1":
+            pytest.fail(f"CWLIB_REQUIRE_DATA=1, but {error}", pytrace=False)
+        pytest.skip(str(error))
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    array.setflags(write=False)  # one test must not change what the next one sees
+    return array
+
+
+@pytest.fixture(scope="session")
+def mnist_test() -> tuple[np.ndarray, np.ndarray]:
+    """The raw test digits: uint8 (10000, 28, 28) and int64 (10000,), read-only."""
+    images, labels = data_or_skip(lambda: data.mnist28("test"))
+    return _read_only(images), _read_only(labels)
+
+
+@pytest.fixture(scope="session")
+def kodak_images() -> list[np.ndarray]:
+    """The 24 Kodak images, uint8 (H, W, 3), read-only."""
+    return [_read_only(image) for image in data_or_skip(data.kodak)]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever uses a data fixture carries the `data` mark, so that `-m 'not data'` is complete."""
+    for item in items:
+        if {"mnist_test", "kodak_images"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.data)

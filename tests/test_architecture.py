@@ -1,0 +1,140 @@
+"""The package is one staircase: imports only go down. The imports are read, not run."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "cwlib"
+
+# From the ground up. A module imports only from floors below its own; `coding` and `models` are
+# packages on one floor, whose modules may import each other as long as there is no circle.
+FLOORS = [
+    ["coding", "quantize", "layers", "metrics", "data", "experiments", "viz"],
+    ["importance"],
+    ["priors", "losses", "baselines"],
+    ["models"],
+    ["zoo"],
+    ["codec", "training"],
+    ["evaluation", "benchmark", "widgets"],
+    ["cli"],
+    ["__main__"],
+]
+FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+
+# What a module must not know, whatever its floor.
+FORBIDDEN = {
+    "coding": {"torch", "torchvision", "matplotlib", "PIL"},
+    "viz": {"torch", "torchvision", "PIL"},
+    "models": {"pathlib", "io", "os", "json", "safetensors", "shutil"},
+    "experiments": {"torch", "numpy"},
+    "metrics": {"matplotlib", "PIL"},
+}
+
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def dotted(path: Path) -> str:
+    """cwlib/coding/rans.py -> cwlib.coding.rans, cwlib/coding/__init__.py -> cwlib.coding"""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def top(module: str) -> str:
+    """cwlib.coding.rans -> coding"""
+    return module.split(".")[1]
+
+
+NAMES = {dotted(path) for path in MODULES}
+
+
+def imports(source: str, package: str) -> set[str]:
+    """Dotted names of every module that the source imports, wherever in it: within functions too.
+
+    package: the dotted package that relative imports start from.
+    """
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".")[: len(package.split(".")) - node.level + 1]
+            base = ".".join((parts if node.level else []) + [node.module] * bool(node.module))
+            for alias in node.names:
+                inner = f"{base}.{alias.name}"
+                found.add(inner if inner in NAMES or top_name_missing(base) else base)
+    return found
+
+
+def top_name_missing(base: str) -> bool:
+    """`from cwlib import x`: x is a module even if its file does not exist (then it is unknown)."""
+    return base == "cwlib"
+
+
+def imports_of(path: Path) -> set[str]:
+    module = dotted(path)
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    return imports(path.read_text(encoding="utf-8"), package)
+
+
+def own_imports(path: Path) -> set[str]:
+    names = {name for name in imports_of(path) if name.startswith("cwlib.")}
+    return names - {"cwlib.StreamError", "cwlib.__version__"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_every_module_has_a_floor(path):
+    name = top(dotted(path))
+    assert name in FLOOR_OF, (
+        f"{dotted(path)} has no floor: put {name!r} into FLOORS of {Path(__file__).name}, on the "
+        "lowest floor that lies above everything it imports"
+    )
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_imports_only_go_down(path):
+    me = top(dotted(path))
+    for name in own_imports(path):
+        other = top(name)
+        assert other in FLOOR_OF, f"{dotted(path)} imports {name}, which has no floor in FLOORS"
+        if other != me:
+            assert FLOOR_OF[other] < FLOOR_OF[me], (
+                f"{dotted(path)} (floor {FLOOR_OF[me]}) imports {name} (floor {FLOOR_OF[other]}): "
+                "imports only go down"
+            )
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_no_module_knows_what_is_not_its_business(path):
+    known = {name.split(".")[0] for name in imports_of(path)}
+    banned = known & FORBIDDEN.get(top(dotted(path)), set())
+    assert not banned, f"{dotted(path)} must not know {', '.join(sorted(banned))}"
+
+
+def test_the_package_itself_imports_only_from_the_ground():
+    for name in own_imports(PACKAGE / "__init__.py"):
+        assert FLOOR_OF.get(top(name)) == 0, (
+            f"cwlib/__init__.py imports {name}: `import cwlib` is light"
+        )
+
+
+def test_there_is_no_circle():
+    graph = {dotted(path): own_imports(path) & NAMES for path in MODULES}
+    done: set[str] = set()
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, "a circle of imports: " + " -> ".join([*trail, module])
+        if module not in done:
+            for name in sorted(graph[module]):
+                visit(name, (*trail, module))
+            done.add(module)
+
+    for module in sorted(graph):
+        visit(module, ())
+
+
+def test_relative_and_hidden_imports_are_seen():
+    source = (
+        "def f():\n    from . import jit\n    from ..metrics import psnr\n    import numpy as np\n"
+    )
+    assert imports(source, "cwlib.coding") == {"cwlib.coding.jit", "cwlib.metrics", "numpy"}
