@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -35,10 +37,12 @@ def main(argv: list[str] | None = None) -> int:
     try:
         args = _parser().parse_args(argv)
         args.run(args)
+        sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told
         return 0
     except KeyboardInterrupt:
         return _complain("interrupted; what was finished is kept", 130)
-    except BrokenPipeError:
+    except BrokenPipeError:  # `cwlib models | head -1`: nobody reads on, and that is all right
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
@@ -94,7 +98,12 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--runs", type=Path, default=Path("runs"), help="folder for checkpoints")
     p.add_argument("--out", type=Path, help="folder for weights and card (default: RUNS/NAME)")
 
-    p = add("eval", _eval, "measure on the MNIST test digits", "cwlib eval mnist-cw --limit 500")
+    p = add(
+        "eval",
+        _eval,
+        "measure on the MNIST test digits; with --out, the model's card notes it too",
+        "cwlib eval mnist-cw --limit 500",
+    )
     p.add_argument("model", metavar="MODEL", help="a model, a study (see cwlib models), or 'all'")
     p.add_argument("--data", default="mnist", help="the data set (mnist)")
     p.add_argument("--limit", type=int, help="only the first so many images")
@@ -129,12 +138,13 @@ def _decompress(args: argparse.Namespace) -> None:
 
     from cwlib import codec
 
-    image = codec.decompress(_read(args.input))
-    if args.output.suffix.lower() not in (".png", ".bmp", ".tif", ".tiff", ".pgm"):
+    kinds = {".png": "PNG", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF", ".pgm": "PPM"}
+    kind = kinds.get(args.output.suffix.lower())
+    if kind is None:
         raise UsageError(f"{args.output}: write a lossless picture (.png, .bmp, .tif or .pgm)")
+    image = codec.decompress(_read(args.input))
     buffer = BytesIO()
-    kind = {".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF", ".pgm": "PPM"}
-    Image.fromarray(image).save(buffer, kind.get(args.output.suffix.lower(), "PNG"))
+    Image.fromarray(image).save(buffer, kind)
     _write(args.output, buffer.getvalue())
     print(f"{image.shape[0]}x{image.shape[1]} -> {args.output}")
 
@@ -202,7 +212,7 @@ def _device_name(device: str) -> str:
 
 
 def _eval(args: argparse.Namespace) -> None:
-    from cwlib import evaluation
+    from cwlib import evaluation, zoo
 
     if args.data != "mnist":
         raise UsageError(f"--data {args.data}: only mnist can be evaluated so far")
@@ -212,12 +222,16 @@ def _eval(args: argparse.Namespace) -> None:
         raise UsageError(f"unknown model or study {args.model!r}: there are {', '.join(table)}")
     if args.limit is not None and args.limit <= 0:
         raise UsageError("--limit must be above zero")
+    if args.out:
+        evaluation.open_results(args.out)  # junk is refused before the work, not after it
     test = evaluation.mnist(args.limit)
     for name in wanted:
         records = table[name](test)
         command = f"cwlib eval {name}" + (f" --limit {args.limit}" if args.limit else "")
         if args.out:
             evaluation.merge(args.out, command, records)
+            if name in zoo.names() and not args.limit:
+                zoo.write_metrics(name, records[0])
         for record in records:
             if record["image"] == "mean":
                 print(json.dumps(record))
@@ -237,9 +251,10 @@ def _models(args: argparse.Namespace) -> None:
     trained = zoo.names()
     print("trained models:")
     for name in trained:
-        card = zoo.load(name).card
+        model = zoo.load(name)
+        card = model.card
         spent = f"{card['steps']} steps, {card['seconds'] / 60:.0f} min on {card['device']}"
-        print(f"  {name:18} {experiments.get(name).note} ({spent})")
+        print(f"  {name:18} {model.experiment.note} ({spent})")
     print("experiments without shipped weights (cwlib train NAME):")
     for name, experiment in experiments.EXPERIMENTS.items():
         if name not in trained:
@@ -249,10 +264,15 @@ def _models(args: argparse.Namespace) -> None:
 
 
 def _bench(args: argparse.Namespace) -> None:
-    from cwlib import benchmark
+    from cwlib import benchmark, data
 
-    result = benchmark.coders() if args.what == "coders" else benchmark.codec()
-    print(benchmark.format_table(result))
+    if args.what == "coders":
+        result = benchmark.coders()
+        print(benchmark.format_table(result))
+    else:
+        digits = data.resize_digits(data.mnist28("test")[0][:20])
+        result = benchmark.codec_speed(digits)
+        print(benchmark.format_codec_table(result))
     if args.out:
         _write(args.out, (json.dumps(result, indent=1) + "\n").encode())
 
@@ -265,34 +285,42 @@ def _read(path: Path) -> bytes:
 
 def _write(path: Path, content: bytes) -> None:
     """The whole file or none: a full disk leaves what was there before."""
+    if path.exists() and not path.is_file():  # a folder; or a device, which must not be replaced
+        raise UsageError(f"cannot write {path}: it is there and is not a plain file")
     part = path.with_name(path.name + ".part")
     try:
         part.write_bytes(content)
         os.replace(part, path)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 def _read_grey(path: Path) -> np.ndarray:
-    """A picture as grey uint8 (H, W); a colour picture is refused, not converted in silence."""
+    """A picture as grey uint8 (H, W); what cannot be kept is refused, not dropped in silence."""
     from io import BytesIO
 
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image, ImageOps
 
     content = _read(path)
     if not content:
         raise UsageError(f"{path} is empty")
     try:
-        picture = Image.open(BytesIO(content))
-        picture.load()
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UsageError(f"{path} is not a readable picture: {error}".replace("\n", " ")) from error
-    if picture.mode in ("1", "L"):
-        return np.asarray(picture.convert("L"))
-    grey = np.asarray(picture.convert("RGB"))
-    if (grey != grey[..., :1]).any() or picture.mode.startswith("I"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            picture = ImageOps.exif_transpose(Image.open(BytesIO(content)))
+    except Exception as error:  # Pillow's decoders raise all kinds for damaged files
+        raise UsageError(f"{path} is not a readable picture: {error}") from error
+    if picture.mode.startswith(("I", "F")):
+        raise UsageError(f"{path} has more than 8 bits a pixel: convert it to 8 bits first")
+    rgba = np.asarray(picture.convert("RGBA"))
+    if (rgba[..., 3] != 255).any():
+        raise UsageError(f"{path} has transparent pixels: put it on a background first")
+    if (rgba[..., :3] != rgba[..., :1]).any():
         raise UsageError(
-            f"{path} is a {picture.mode} picture: these models code grey 8-bit pictures; "
+            f"{path} is a colour picture ({picture.mode}): these models code grey ones; "
             "convert it to grey first"
         )
-    return np.ascontiguousarray(grey[..., 0])
+    return np.ascontiguousarray(rgba[..., 0])

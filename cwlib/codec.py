@@ -1,9 +1,10 @@
 """Images to bytes and back with a trained model.
 
-    uint8 image --analyse--> Latents (whole numbers) --pack--> bytes --unpack--> Latents --synthesise--> uint8
+    uint8 image --analyse--> Latents (whole numbers) --pack--> bytes
+    bytes --unpack--> Latents --synthesise--> uint8 image
 
-`compress` and `decompress` are the two ends; the four steps are public because the evaluation runs the
-networks on many images at once and the chapters look between the steps.
+`compress` and `decompress` are the two ends; the four steps are public because the evaluation runs
+the networks on many images at once and the chapters look between the steps.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import numpy as np
 import torch
 
 from cwlib import zoo
-from cwlib.coding import context, stream
+from cwlib.coding import context, huffman, stream
 from cwlib.coding.stream import StreamError
 from cwlib.importance import CODE_BITS, MAP_BITS, READINGS
 from cwlib.models.autoencoders import DOWNSCALE
 from cwlib.zoo import TrainedModel
 
-MAX_PIXELS = 2**28
+MAX_PIXELS = 2**24  # the networks take about 300 bytes of memory a pixel: 5 GB
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ class Info:
 def compress(model: TrainedModel, image: np.ndarray, importance: float = 1.0) -> bytes:
     """A uint8 image (H, W), any size of at least 1x1, as a stream.
 
-    importance: 0..1 scales the map before masking (1 = as trained). Raises ValueError or TypeError for
-    an image that the model cannot take.
+    importance: 0..1 scales the map before masking (1 = as trained). Raises ValueError or TypeError
+    for an image that the model cannot take.
     """
     image = _check_image(image)
     latents = analyse(model, image[None], importance)[0]
@@ -110,13 +111,20 @@ def analyse(model: TrainedModel, images: np.ndarray, importance: float = 1.0) ->
 
 
 def pack(model: TrainedModel, latents: Latents, shape: tuple[int, int]) -> bytes:
-    """Entropy-code the latents of an image of `shape` (H, W) into a stream."""
+    """Entropy-code the latents of an image of `shape` (H, W) into a stream.
+
+    Huffman models: one section coded with the model's own code, or, where that is shorter, two:
+    the table of a code made for this image, and the words (importance < 1 is unlike training).
+    """
     if isinstance(model.coder, context.Coder):
         cut = _cut_bits(model, latents.levels)
-        section = model.coder.encode(latents.levels, latents.symbols >> cut)
+        sections = [model.coder.encode(latents.levels, latents.symbols >> cut)]
     else:
-        section = model.coder.encode(latents.symbols.ravel())
-    return stream.pack(model.model_id, *shape, 1, [section])
+        symbols = latents.symbols.ravel()
+        own = huffman.Code.from_counts(np.bincount(symbols, minlength=2**CODE_BITS))
+        choices = [[model.coder.encode(symbols)], [own.to_bytes(), own.encode(symbols)]]
+        sections = min(choices, key=lambda parts: sum(map(len, parts)) + len(parts))
+    return stream.pack(model.model_id, *shape, 1, sections)
 
 
 def unpack(model: TrainedModel, blob: bytes, max_pixels: int = MAX_PIXELS) -> Latents:
@@ -127,9 +135,10 @@ def unpack(model: TrainedModel, blob: bytes, max_pixels: int = MAX_PIXELS) -> La
             f"this stream was made by model {header.model_id.hex()}, "
             f"not by {model.name} ({model.model_id.hex()})"
         )
-    if header.channels != 1 or len(sections) != 1:
+    most = 1 if isinstance(model.coder, context.Coder) else 2
+    if header.channels != 1 or not 1 <= len(sections) <= most:
         raise StreamError(
-            f"{model.name} writes 1 channel and 1 section, "
+            f"{model.name} writes 1 channel and at most {most} sections, "
             f"found {header.channels} and {len(sections)}"
         )
     h, w = -(-header.height // DOWNSCALE), -(-header.width // DOWNSCALE)
@@ -137,7 +146,10 @@ def unpack(model: TrainedModel, blob: bytes, max_pixels: int = MAX_PIXELS) -> La
     if isinstance(model.coder, context.Coder):
         levels, values = model.coder.decode(sections[0], c, h, w)
         return Latents(values << _cut_bits(model, levels), levels)
-    return Latents(model.coder.decode(sections[0], c * h * w).reshape(c, h, w))
+    coder = model.coder
+    if len(sections) == 2:
+        coder = huffman.Code.from_bytes(sections[0], 2**CODE_BITS)
+    return Latents(coder.decode(sections[-1], c * h * w).reshape(c, h, w))
 
 
 @torch.no_grad()
@@ -169,6 +181,8 @@ def _check_image(image: np.ndarray) -> np.ndarray:
         )
     if image.ndim != 2 or 0 in image.shape:
         raise ValueError(f"expected a grey image (H, W) of at least 1x1, got shape {image.shape}")
+    if image.size > MAX_PIXELS:
+        raise ValueError(f"{image.shape[0]}x{image.shape[1]} is over {MAX_PIXELS} pixels: cut it")
     return image
 
 

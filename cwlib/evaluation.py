@@ -1,8 +1,9 @@
 """A model or a baseline over the test digits -> records for book/results/mnist.json.
 
-Every `bpp` is 8 * len(stream) / pixels of a stream that was decoded again and compared; the few figures
-that are not (the paper's own accounting) have `estimated: true`. A record is either the mean over all
-images (`image: "mean"`) or one image (`image: 0`, 1, ...). PSNR means are means of per-image PSNRs.
+Every `bpp` is 8 * len(stream) / pixels of a stream that was decoded again and compared; the few
+figures that are not (the paper's own accounting) have `estimated: true`. A record is either the
+mean over all images (`image: "mean"`) or one image (`image: 0`, 1, ...). PSNR means are means of
+per-image PSNRs.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ def summarise(
     with np.errstate(divide="ignore"):
         psnr = 10 * np.log10(255**2 / errors)
     base = {"experiment": experiment, "dataset": dataset, **more}
-    mean = {**base, "image": "mean", "images": len(rates), "bpp": rates.mean(), "mse": errors.mean()}
+    mean = {**base, "image": "mean", "images": len(rates)}
+    mean |= {"bpp": rates.mean(), "mse": errors.mean()}
     if np.isfinite(psnr).all():
         mean["psnr"] = psnr.mean()
     records = [mean]
@@ -101,7 +103,8 @@ def model_records(
                 raise stream.StreamError(f"{name}: a stream did not decode to its own symbols")
         rates += [metrics.bpp(len(blob), shape) for blob in blobs]
         errors += list(_mse(images, codec.synthesise(model, decoded, shape)))
-        kept += [_kept_bits(model, images, importance)] if model.experiment.model[:2] == "cw" else []
+        if model.experiment.model.startswith("cw"):
+            kept.append(_kept_bits(model, images, importance))
     more = {"seed": model.experiment.seed, "importance": importance, "coder": _coder_name(model)}
     if kept:
         more["kept_bits"] = float(np.mean(kept))
@@ -191,15 +194,16 @@ def _levels(z: np.ndarray, bits: int) -> np.ndarray:
 def paper_accounting(code: np.ndarray) -> dict[str, float]:
     """The paper's BPP of one image's code (C, h, w): per-image Huffman, the table not sent.
 
-    Floats are cut to 6 decimals, whole numbers taken as they are. Returns bits per pixel of the words
-    (`bpp`), of the table that a decoder would need (`table_bpp`), and how many symbols are distinct.
+    Floats are cut to 6 decimals, whole numbers taken as they are. Returns bits per pixel of the
+    words (`bpp`), of the table that a decoder would need (`table_bpp`), and how many symbols are
+    distinct.
     """
     whole = np.issubdtype(code.dtype, np.integer)
     symbols = code.ravel() if whole else np.round(code.astype(np.float64).ravel() * 10**DECIMALS)
     values, counts = np.unique(symbols, return_counts=True)
     lengths = huffman.Code.from_counts(counts, max_length=24).lengths.astype(np.int64)
     pixels = code[0].size * autoencoders.DOWNSCALE**2
-    # the table: each distinct value (20 bits for 6 decimals, 6 for whole numbers) and its word length
+    # the table: each distinct value (20 bits for 6 decimals, 6 for whole numbers), its word length
     value_bits = CODE_BITS if whole else int(np.ceil(np.log2(10**DECIMALS)))
     return {
         "bpp": float(counts @ lengths) / pixels,
@@ -247,7 +251,7 @@ BASELINES: dict[str, list[float | None]] = {
 
 
 def baseline_records(test: TestSet, progress: bool = True) -> list[dict]:
-    """JPEG, JPEG 2000, WebP at 128x128 over qualities; lossless PNG and WebP of the 28x28 source."""
+    """JPEG, JPEG 2000, WebP at 128x128 over qualities; lossless PNG and WebP of the originals."""
     records = []
     for name, qualities in BASELINES.items():
         for quality in qualities:
@@ -287,17 +291,12 @@ def merge(path: Path, command: str, records: list[dict]) -> None:
     Writes the file whole or not at all. Raises ValueError if it is not a results file.
     """
     path = Path(path)
-    found = {"made_by": "cwlib eval", "records": []}
-    if path.exists():
-        try:
-            found = json.loads(path.read_text())
-            found["records"] = [r for r in found["records"] if r.get("command") != command]
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path} is not a results file ({error}): name another") from error
-    found["records"] += [{**r, "command": command} for r in records]
-    found["records"].sort(key=lambda r: (r["command"], r["experiment"]))
-    rows = ",\n".join(" " + json.dumps(r) for r in found["records"])
-    text = f'{{"made_by": {json.dumps(found["made_by"])}, "records": [\n{rows}\n]}}\n'
+    made_by, found = open_results(path)
+    rows = [r for r in found if r["command"] != command]
+    rows += [{**r, "command": command} for r in records]
+    rows.sort(key=lambda r: (r["command"], r["experiment"]))
+    lines = ",\n".join(" " + json.dumps(r) for r in rows)
+    text = f'{{"made_by": {json.dumps(made_by)}, "records": [\n{lines}\n]}}\n'
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     try:
@@ -307,7 +306,39 @@ def merge(path: Path, command: str, records: list[dict]) -> None:
         part.unlink(missing_ok=True)
 
 
-def read(path: Path, **wanted: object) -> list[dict]:
-    """Records of a results file whose fields equal `wanted`, e.g. read(p, experiment="mnist-cw")."""
-    records = json.loads(Path(path).read_text())["records"]
+def open_results(path: Path) -> tuple[str, list[dict]]:
+    """Maker and records of a results file, none of a missing one. Raises ValueError for junk."""
+    if not path.exists():
+        return "cwlib eval", []
+    try:
+        found = json.loads(path.read_text())
+        for record in found["records"]:
+            record["command"], record["experiment"]
+        return found["made_by"], found["records"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is not a results file ({error!r}): name another") from error
+
+
+def results_file(name: str) -> Path:
+    """book/results/NAME.json of the repository that the working folder lies in.
+
+    Raises FileNotFoundError saying how to get the file.
+    """
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        path = folder / "book" / "results" / f"{name}.json"
+        if path.exists():
+            return path
+    raise FileNotFoundError(
+        f"book/results/{name}.json is not above {Path.cwd()}: run inside the repository, "
+        f"or make the file with `cwlib eval all --out book/results/{name}.json`"
+    )
+
+
+def read(results: str | Path, **wanted: object) -> list[dict]:
+    """Records whose fields equal `wanted`: read("mnist", experiment="mnist-cw", image="mean").
+
+    results: a name in book/results, or the path of a results file.
+    """
+    path = results if isinstance(results, Path) else results_file(results)
+    records = json.loads(path.read_text())["records"]
     return [r for r in records if all(r.get(k) == v for k, v in wanted.items())]

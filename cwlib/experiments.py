@@ -55,10 +55,10 @@ EXPERIMENTS: dict[str, Experiment] = {
                 warm_start=warm_start,
             )
             for name, lambda_rate, warm_start in [
-                ("mnist-cw1", 0.012, None),
-                ("mnist-cw1-l0.004", 0.004, "mnist-cw1"),
+                ("mnist-cw1", 0.003, None),
+                ("mnist-cw1-l0.001", 0.001, "mnist-cw1"),
+                ("mnist-cw1-l0.01", 0.01, "mnist-cw1"),
                 ("mnist-cw1-l0.03", 0.03, "mnist-cw1"),
-                ("mnist-cw1-l0.08", 0.08, "mnist-cw1"),
             ]
         ),
     ]

@@ -1,8 +1,8 @@
 """Importance maps and the masks made from them.
 
 Paper 1: a map m in [0, 1] is quantised to 2 bits, i in {0, 1, 2, 3}, and i decides how many leading
-bits b of the 6-bit code are kept. The paper does not say which b belongs to which i; `READINGS` lists
-the three that fit its text.
+bits b of the 6-bit code are kept. The paper does not say which b belongs to which i; `READINGS`
+lists the three that fit its text.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ def bit_mask(z: Tensor, m: Tensor, reading: str = "double") -> Tensor:
     """Quantise the code to 6 bits and keep the leading bits that the map grants (zero fill).
 
     z: (B, C, H, W) in [0, 1]; m: the same or (B, 1, H, W), in [0, 1] -> z_hat in [0, 63/64].
-    Gradient to z: straight-through where bits are kept. Gradient to m: finite difference between the
-    next longer and the next shorter code; plain autograd would give the map none (paper 1, 3.2).
+    Gradient to z: straight-through where bits are kept. Gradient to m: finite difference between
+    the next longer and the next shorter code; plain autograd would give the map none.
+    Source: paper 1, 3.2.
     """
     q = quantize.to_levels(z, CODE_BITS)
     i, below, above, distance = levels_around(m)
@@ -60,7 +61,7 @@ def bit_mask(z: Tensor, m: Tensor, reading: str = "double") -> Tensor:
 
 
 def mean_bits(m: Tensor, reading: str = "double") -> Tensor:
-    """Mean number of kept bits per code value, with a finite-difference gradient: a simple rate term."""
+    """Mean kept bits per code value, with a finite-difference gradient: a simple rate term."""
     i, below, above, distance = levels_around(m)
     slope = (kept_bits(above, reading) - kept_bits(below, reading)) / distance
     return quantize.with_slope(kept_bits(i, reading), (m, slope)).mean()

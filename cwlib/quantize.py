@@ -1,7 +1,8 @@
 """From real numbers to integers and back, with the gradients that training needs.
 
-Paper 1 quantises the code z in [0, 1] to 6-bit integers q and then keeps only the leading bits of each.
-Rounding has slope zero almost everywhere, so every function here comes with a stated stand-in slope.
+Paper 1 quantises the code z in [0, 1] to 6-bit integers q and then keeps only the leading bits of
+each. Rounding has slope zero almost everywhere, so every function here comes with a stated stand-in
+slope.
 """
 
 from __future__ import annotations

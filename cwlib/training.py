@@ -1,9 +1,9 @@
 """One training loop for every experiment: any device, a step or time budget, checkpoint and resume.
 
-What makes a resumed run equal to an uninterrupted one: step k always sees the same images (the order of
-an epoch depends on the seed and the epoch's number alone), the schedule depends on the step alone, and
-the checkpoint holds model, optimiser and random state. With a time budget the schedule follows the clock
-instead, so there only the course is the same, not the last bit.
+What makes a resumed run equal to an uninterrupted one: step k always sees the same images (the
+order of an epoch depends on the seed and the epoch's number alone), the schedule depends on the
+step alone, and the checkpoint holds model, optimiser and random state. With a time budget the
+schedule follows the clock instead, so there only the course is the same, not the last bit.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import contextlib
 import json
 import math
 import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -62,6 +64,8 @@ class Run:
 
 def pick_device(wanted: str = "auto") -> torch.device:
     """'auto' takes a CUDA GPU, then Apple's, then the CPU."""
+    if wanted.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f"device {wanted}: torch sees no CUDA GPU here, use auto or cpu")
     if wanted != "auto":
         return torch.device(wanted)
     if torch.cuda.is_available():
@@ -70,7 +74,10 @@ def pick_device(wanted: str = "auto") -> torch.device:
 
 
 def learning_rate(experiment: Experiment, progress: float) -> float:
-    """Rate at a share `progress` of the budget: constant, or 5 % warm-up, hold to 50 %, cosine to 2 %."""
+    """Rate at a share `progress` (0 .. 1) of the budget.
+
+    Constant, or: warm up over 5 %, hold to 50 %, then half a cosine down to 2 %.
+    """
     if experiment.schedule == "constant":
         return experiment.lr
     warm_up = min(1.0, (progress + 1e-3) / 0.05)
@@ -91,16 +98,16 @@ def batches(experiment: Experiment, images: np.ndarray, first_step: int) -> Iter
             step += 1
 
 
-def loss_terms(experiment: Experiment, model: nn.Module, x: Tensor, weight: float) -> dict[str, Tensor]:
+def loss_terms(
+    experiment: Experiment, model: nn.Module, x: Tensor, weight: float
+) -> dict[str, Tensor]:
     """Forward pass and the loss of the experiment; `weight` (0 .. 1) fades the rate term in."""
     out = model(x)
     terms = {"mse": losses.mse(out.x_hat, x)}
     if out.bits is not None:
         terms["bpp"] = losses.bits_per_pixel(out.bits, x)
     elif out.m is not None:
-        terms["bpp"] = losses.kept_bits_per_pixel(
-            out.m, x, experiment.channels, experiment.reading
-        )
+        terms["bpp"] = losses.kept_bits_per_pixel(out.m, x, experiment.channels, experiment.reading)
     # L = MSE + lambda R
     terms["loss"] = terms["mse"] + weight * experiment.lambda_rate * terms.get("bpp", 0.0)
     return terms
@@ -120,7 +127,8 @@ def train(
     """Train an experiment; checkpoints go to folder/checkpoint.pt every half minute.
 
     budget: None means the experiment's own epochs. images: (N, 28, 28) uint8, None loads MNIST.
-    half: convolutions in bfloat16. Raises TrainingStopped; on KeyboardInterrupt it saves, then raises.
+    half: convolutions in bfloat16.
+    Raises TrainingStopped; on KeyboardInterrupt it ends the step, saves, then raises.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -149,6 +157,22 @@ def copy_matching(source: nn.Module, target: nn.Module) -> int:
     return len(shared)
 
 
+@contextlib.contextmanager
+def _whole_step() -> Iterator[None]:
+    """Ctrl-C inside waits for the end: half an optimiser step must not get into a checkpoint."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread gets KeyboardInterrupt
+        return
+    pressed = []
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
+
+
 class _Loop:
     """State of one run; everything that a checkpoint must hold is an attribute."""
 
@@ -156,6 +180,7 @@ class _Loop:
         self.experiment, self.model, self.folder = experiment, model, folder
         self.budget, self.where, self.half = budget, where, half
         self.step, self.elapsed, self.curve = 0, 0.0, []
+        self.sums: dict[str, float] = {}  # of the terms since the last row of the curve
         if experiment.optimizer == "sgd":
             self.optimizer = torch.optim.SGD(
                 model.parameters(), experiment.lr, momentum=experiment.momentum
@@ -165,7 +190,6 @@ class _Loop:
 
     def run(self, images: np.ndarray, progress_bar: bool) -> None:
         last_save = last_tick = time.monotonic()
-        sums: dict[str, float] = {}
         name = self.experiment.name
         with tqdm(total=1000, disable=not progress_bar, desc=name, unit="permille") as bar:
             try:
@@ -173,14 +197,13 @@ class _Loop:
                     share = self.budget.progress(self.step, self.elapsed)
                     if share >= 1.0:
                         break
-                    for key, value in self.one_step(digits, share).items():
-                        sums[key] = sums.get(key, 0.0) + value
-                    now = time.monotonic()
-                    self.elapsed += now - last_tick
-                    last_tick = now
-                    if self.step % LOG_EVERY == 0:
-                        self.log(sums, bar, share)
-                        sums = {}
+                    with _whole_step():
+                        self.one_step(digits, share)
+                        now = time.monotonic()
+                        self.elapsed += now - last_tick
+                        last_tick = now
+                        if self.step % LOG_EVERY == 0:
+                            self.log(bar, share)
                     if now - last_save > CHECKPOINT_SECONDS:
                         self.save()
                         last_save = time.monotonic()
@@ -189,29 +212,31 @@ class _Loop:
                 raise
         self.save()
 
-    def one_step(self, digits: np.ndarray, share: float) -> dict[str, float]:
+    def one_step(self, digits: np.ndarray, share: float) -> None:
         x = torch.from_numpy(data.resize_digits(digits)).to(self.where)
         x = x.unsqueeze(1).float() / 255  # (B, 1, 128, 128)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.experiment, share)
         mixed = self.half and self.where.type in ("cpu", "cuda")
-        cast = torch.autocast(self.where.type, torch.bfloat16) if mixed else contextlib.nullcontext()
+        cast = (
+            torch.autocast(self.where.type, torch.bfloat16) if mixed else contextlib.nullcontext()
+        )
         with cast:
             terms = loss_terms(self.experiment, self.model, x, min(1.0, share / RATE_FADE_IN))
         loss = terms["loss"]
         if not torch.isfinite(loss):
-            raise TrainingStopped(
-                f"the loss became {loss.item()} at step {self.step}; the last good checkpoint "
-                f"in {self.folder} is kept: lower the learning rate and use --resume"
-            )
+            raise TrainingStopped(self.not_finite("the loss"))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
         self.step += 1
-        return {k: v.item() for k, v in terms.items()}
+        for key, value in {"steps": 1, **{k: v.item() for k, v in terms.items()}}.items():
+            self.sums[key] = self.sums.get(key, 0) + value
 
-    def log(self, sums: dict[str, float], bar: tqdm, share: float) -> None:
-        means = {k: v / LOG_EVERY for k, v in sums.items()}
+    def log(self, bar: tqdm, share: float) -> None:
+        steps = self.sums.pop("steps")
+        means = {key: value / steps for key, value in self.sums.items()}
+        self.sums = {}
         row = {"step": self.step, "seconds": round(self.elapsed, 1), "loss": means["loss"]}
         row["psnr"] = -10 * math.log10(max(means["mse"], 1e-12))
         if "bpp" in means:
@@ -219,6 +244,12 @@ class _Loop:
         self.curve.append({k: round(v, 6) for k, v in row.items()})
         bar.n = round(1000 * share)
         bar.set_postfix(step=self.step, dB=f"{row['psnr']:.2f}", bpp=f"{row.get('bpp', 0):.4f}")
+
+    def not_finite(self, what: str) -> str:
+        return (
+            f"{what} became infinite or not a number at step {self.step}; the last good checkpoint "
+            f"in {self.folder}, if there is one, is kept: lower the learning rate and use --resume"
+        )
 
     def save(self) -> None:
         """Write checkpoint.pt whole or not at all."""
@@ -230,8 +261,11 @@ class _Loop:
             "step": self.step,
             "elapsed": self.elapsed,
             "curve": json.dumps(self.curve),
+            "sums": self.sums,
         }
         target, part = self.folder / "checkpoint.pt", self.folder / "checkpoint.pt.part"
+        if not all(p.isfinite().all() for p in self.model.parameters()):
+            raise TrainingStopped(self.not_finite("a weight"))
         try:
             torch.save(state, part)
             os.replace(part, target)
@@ -248,9 +282,10 @@ class _Loop:
             raise TrainingStopped(f"nothing to resume: {path} does not exist")
         try:
             state = torch.load(path, map_location=self.where, weights_only=True)
-        except Exception as error:
+            found = dict(state["experiment"])
+        except Exception as error:  # torch.load raises all kinds for a damaged file
             raise TrainingStopped(f"cannot read {path}: {error}") from error
-        wanted, found = asdict(self.experiment), state["experiment"]
+        wanted = asdict(self.experiment)
         changed = [k for k in wanted if wanted[k] != found.get(k)]
         if changed:
             raise TrainingStopped(
@@ -262,3 +297,4 @@ class _Loop:
         torch.set_rng_state(state["rng"].cpu())
         self.step, self.elapsed = state["step"], state["elapsed"]
         self.curve = json.loads(state["curve"])
+        self.sums = state.get("sums", {})

@@ -242,3 +242,408 @@ def importance_overlay(
         scale.solids.set_alpha(1)
         scale.outline.set_visible(False)
     return ax
+
+
+def colour_map(cells: ArrayLike, height: int, width: int, vmax: float = 6) -> np.ndarray:
+    """A map (h, w) or (C, h, w) of numbers 0 .. vmax as a picture: uint8 (height, width, 3).
+
+    Channels are averaged; every cell becomes an area of one colour; dark is 0, yellow is vmax.
+    """
+    values = np.asarray(cells, dtype=float)
+    if values.ndim == 3:
+        values = values.mean(axis=0)
+    rows = np.arange(height) * values.shape[0] // height
+    columns = np.arange(width) * values.shape[1] // width
+    colours = plt.get_cmap("viridis")(values[rows][:, columns] / vmax)
+    return np.round(255 * colours[..., :3]).astype(np.uint8)
+
+
+def side_by_side(images: Sequence[ArrayLike], gap: int = 6) -> np.ndarray:
+    """uint8 pictures of one height as one (H, W, 3), white between them: a frame for a Scrubber."""
+    parts = []
+    for image in images:
+        part = np.asarray(image)
+        if part.dtype != np.uint8:
+            raise ValueError(f"expected uint8 pictures, got {part.dtype}")
+        part = np.repeat(part[..., None], 3, axis=2) if part.ndim == 2 else part
+        parts += [part, np.full((part.shape[0], gap, 3), 255, dtype=np.uint8)]
+    return np.concatenate(parts[:-1], axis=1)
+
+
+def importance_grid(
+    images: Sequence[ArrayLike],
+    maps: Sequence[ArrayLike],
+    *,
+    titles: Sequence[str] | None = None,
+    label: str = "bits kept per symbol",
+    vmax: float = 6,
+    width: float = WIDTH,
+) -> np.ndarray:
+    """Images in a row, and below each its importance map on one scale for all; returns the Axes."""
+    n = len(images)
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(2, n, figsize=(width, 2 * width / n + 0.75), squeeze=False)
+        figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
+        for k, (image, cells) in enumerate(zip(images, maps, strict=True)):
+            height, across = np.shape(image)[:2]
+            axes[0, k].imshow(image, cmap="gray", vmin=0, vmax=255)
+            axes[1, k].imshow(colour_map(cells, height, across, vmax))
+            if titles is not None:
+                axes[0, k].set_title(titles[k], fontsize=STYLE["legend.fontsize"], pad=3)
+        for ax in axes.ravel():
+            ax.axis("off")
+        colours = plt.cm.ScalarMappable(plt.Normalize(0, vmax), "viridis")
+        scale = figure.colorbar(
+            colours, ax=axes, label=label, location="bottom", fraction=0.05, aspect=30, pad=0.03
+        )
+        scale.outline.set_visible(False)
+    return axes.ravel()
+
+
+def kept_bits(q: ArrayLike, kept: ArrayLike, bits: int = 6, *, width: float = WIDTH) -> Axes:
+    """A grid of numbers as rows of bits: black is 1, white is 0, crossed out is what is cut off.
+
+    q, kept: (h, w) whole numbers. Below each row of bits: the number before -> after.
+    """
+    q, kept = np.asarray(q, dtype=int), np.asarray(kept, dtype=int)
+    rows, columns = q.shape
+    ax = new_axes(width=width, height=width * rows / columns * 0.46)
+    for (r, c), value in np.ndenumerate(q):
+        left, top = c * (bits + 1), 2.6 * r
+        for k in range(bits):
+            one, drop = value >> (bits - 1 - k) & 1, k >= kept[r, c]
+            face = "#f4d9cc" if drop else ("#1b1b1b" if one else "white")
+            edge = COLOURS["cw"] if drop else "#1b1b1b"
+            ax.add_patch(plt.Rectangle((left + k, top), 0.9, 0.9, fc=face, ec=edge, lw=0.9))
+            if drop:
+                ends = ([left + k, left + k + 0.9], [top + 0.9, top])
+                ax.plot(*ends, color=edge, lw=0.9)
+        after = value >> (bits - kept[r, c]) << (bits - kept[r, c])
+        ax.text(left + bits / 2, top + 1.5, f"{value} → {after}", ha="center", va="center",
+                fontsize=STYLE["legend.fontsize"])  # fmt: skip
+    ax.set(xlim=(-0.2, columns * (bits + 1) - 0.9), ylim=(2.6 * rows - 0.5, -0.2), aspect="equal")
+    ax.axis("off")
+    return ax
+
+
+def slope_plot(
+    x: ArrayLike, y: ArrayLike, at: Sequence[tuple[float, float, float]], *,
+    xlabel: str, ylabel: str, reach: float = 0.09, note: str = "stand-in slope",
+) -> Axes:  # fmt: skip
+    """A function with steps, and at each (x, y, slope) of `at` the slope that training uses."""
+    ax = new_axes(xlabel, ylabel)
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    jumps = np.flatnonzero(np.abs(np.diff(y)) > 1e-9) + 1
+    for part_x, part_y in zip(np.split(x, jumps), np.split(y, jumps), strict=True):
+        ax.plot(part_x, part_y, color=COLOURS["resnet"], lw=2.6, solid_capstyle="butt")
+    for x0, y0, slope in at:
+        dx = np.array([-reach, reach])
+        ax.plot(x0 + dx, y0 + slope * dx, color=COLOURS["cw"], lw=1.6)
+        ax.plot(x0, y0, "o", color=COLOURS["cw"])
+    x0, y0, slope = at[-1]
+    label_line(ax, x0 + reach, y0 + slope * reach, note, COLOURS["cw"], offset=(5, 0))
+    return ax
+
+
+def line_plot(
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike]], *,
+    xlabel: str, ylabel: str, colours: Mapping[str, str] | None = None, log: bool = False,
+    labels: Mapping[str, str] | None = None, markers: bool = False, ax: Axes | None = None,
+) -> Axes:  # fmt: skip
+    """Lines {name: (x, y)}, each named at its right end; log: the x axis is logarithmic.
+
+    Names in COLOURS have the colour and LABELS the text that they have in every figure.
+    """
+    ax = new_axes(xlabel, ylabel) if ax is None else ax
+    if log:
+        ax.set_xscale("log")
+    cycle = [COLOURS[name] for name in ("resnet", "cw", "cae", "cw1", "webp", "jpeg")]
+    names, ends = {**LABELS, **(labels or {})}, []
+    for k, (name, (x, y)) in enumerate(curves.items()):
+        colour = (colours or {}).get(name, COLOURS.get(name, cycle[k % len(cycle)]))
+        x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+        ax.plot(x, y, color=colour, marker=_MARKERS.get(name, "o") if markers else None)
+        ends.append((x[-1], y[-1], names.get(name, name), colour))
+    _label_ends(ax, ends)
+    return ax
+
+
+def scatter(
+    x: ArrayLike, y: ArrayLike, *, xlabel: str, ylabel: str, zero: bool = False,
+    colour: str = COLOURS["resnet"],
+) -> Axes:  # fmt: skip
+    """Points, half transparent; zero: with the lines x = 0 and y = 0."""
+    ax = new_axes(xlabel, ylabel)
+    if zero:
+        ax.axhline(0, color="#5a5a5a", lw=0.8)
+        ax.axvline(0, color="#5a5a5a", lw=0.8)
+    ax.plot(np.ravel(x), np.ravel(y), "o", color=colour, alpha=0.55, mec="none")
+    return ax
+
+
+def cells_with_ink(image: ArrayLike, ink: ArrayLike, *, width: float = 2.8) -> Axes:
+    """An image under the grid of its code; cells without ink are shaded. ink: (h, w) booleans."""
+    picture, ink = np.asarray(image), np.asarray(ink, dtype=bool)
+    height, across = picture.shape[:2]
+    rows, columns = ink.shape
+    ax = new_axes(width=width, height=width)
+    extent = (0, across, height, 0)
+    ax.imshow(picture, cmap="gray", vmin=0, vmax=255, extent=extent)
+    shade = np.zeros((*ink.shape, 4))
+    shade[~ink] = (0.55, 0.75, 0.95, 0.5)
+    ax.imshow(shade, extent=extent)
+    for k in range(rows + 1):
+        ax.axhline(k * height / rows, color="#8fb0d0", lw=0.5)
+    for k in range(columns + 1):
+        ax.axvline(k * across / columns, color="#8fb0d0", lw=0.5)
+    ax.axis("off")
+    return ax
+
+
+def mark_rates(ax: Axes, rates: Mapping[str, float]) -> Axes:
+    """Upright dotted lines at some rates of an rd_plot, each named at its top: {name: bpp}.
+
+    For codecs without loss, which have a rate and no PSNR.
+    """
+    low, high = ax.get_ylim()
+    for name, rate in rates.items():
+        ax.axvline(rate, color=COLOURS["png"], linewidth=1.2, linestyle=":")
+        ax.text(
+            rate, high - 0.02 * (high - low), name, rotation=90, ha="right", va="top",
+            fontsize=8.5, color=COLOURS["png"],
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],
+        )  # fmt: skip
+    ax.set_ylim(low, high)
+    return ax
+
+
+def tile(code: ArrayLike, factor: int = 4, *, columns: int = 2) -> np.ndarray:
+    """The channels of a code (C, h, w) in [0, 1] as one grey picture, each pixel enlarged: uint8.
+
+    The last row and column of every channel are white, to part it from its neighbours.
+    """
+    grey = np.round(255 * np.clip(code, 0, 1)).astype(np.uint8)
+    cells = grey.repeat(factor, 1).repeat(factor, 2)
+    cells[:, -1:] = cells[:, :, -1:] = 255
+    rows = [np.hstack(cells[k : k + columns]) for k in range(0, len(cells), columns)]
+    return np.vstack(rows)
+
+
+def word_lengths(counts: ArrayLike, lengths: ArrayLike) -> np.ndarray:
+    """How often each symbol occurs (bars) above the length of its word (steps); returns the Axes.
+
+    counts: (n,) occurrences; lengths: (n,) bits. Dots: -log2 of the share, the ideal length.
+    """
+    counts, lengths = np.asarray(counts, float), np.asarray(lengths)
+    share = counts / counts.sum()
+    symbols = np.arange(len(counts))
+    with plt.rc_context(STYLE):
+        _, (top, bottom) = plt.subplots(2, 1, figsize=(WIDTH, 3.8), sharex=True)
+        top.bar(symbols, 100 * share, width=0.9, color=COLOURS["cae"])
+        top.set_ylabel("occurs (%)")
+        bottom.step(symbols, lengths, where="mid", color=COLOURS["cw"])
+        seen = share > 0
+        bottom.plot(symbols[seen], -np.log2(share[seen]), ".", color=COLOURS["original"])
+        bottom.set(xlabel="level of the code", ylabel="bits", ylim=(0, None))
+        bottom.set_title("line: length of the word, dots: ideal length", fontsize=9.5)
+    return np.array([top, bottom])
+
+
+def digit_scatter(
+    x: ArrayLike, y: ArrayLike, digits: ArrayLike, *, xlabel: str, ylabel: str
+) -> Axes:
+    """One point per picture, drawn as its digit 0 to 9; digits that lie apart get a darker ink."""
+    ax = new_axes(xlabel, ylabel, height=3.4)
+    inks = plt.get_cmap("viridis")(np.linspace(0, 0.82, 10))
+    for digit in range(10):
+        mine = np.asarray(digits) == digit
+        ax.plot(
+            np.asarray(x)[mine], np.asarray(y)[mine], linestyle="", marker=f"${digit}$",
+            markersize=6, color=inks[digit], markeredgewidth=0.3,
+        )  # fmt: skip
+    return ax
+
+
+def residual_diagram(units: int = 3) -> np.ndarray:
+    """The residual unit, and below it the trunk with its long skip; returns the two Axes."""
+    with plt.rc_context({**STYLE, "axes.grid": False}):
+        _, axes = plt.subplots(2, 1, figsize=(WIDTH, 3.6))
+        unit = ["conv 3", "BN, ReLU", "conv 3", "BN, ReLU"]
+        group = f"group:\n{units} units"
+        _chain(axes[0], "a unit", unit, "x", "ReLU", COLOURS["resnet"], "the input itself")
+        _chain(
+            axes[1], "the trunk", [group, group, "1 unit"], "32 x 32", "out", COLOURS["cw"],
+            "long skip: 1x1 convolution",
+        )  # fmt: skip
+    return axes
+
+
+def _chain(
+    ax: Axes, title: str, boxes: Sequence[str], first: str, last: str, colour: str, skip: str
+) -> None:
+    """Boxes in a row with an arrow over all of them that is added at the end."""
+    ax.axis("off")
+    ax.set(xlim=(-0.75, len(boxes) + 0.8), ylim=(-0.55, 1.45))
+    ax.set_title(title)
+    arrow = {"arrowstyle": "-|>", "color": "#404040", "shrinkA": 0, "shrinkB": 0}
+    ink = COLOURS["original"]
+    ax.text(-0.5, 0, first, ha="center", va="center", fontsize=9.5, color=ink)
+    for k, text in enumerate(boxes):
+        ax.annotate("", (k + 0.07, 0), (k - 0.12 if k else -0.22, 0), arrowprops=arrow)
+        frame = plt.Rectangle((k + 0.08, -0.36), 0.8, 0.72, facecolor="white", edgecolor=ink)
+        ax.add_patch(frame)
+        ax.text(k + 0.48, 0, text, ha="center", va="center", fontsize=8.5, color=ink)
+    plus = len(boxes) + 0.12
+    ax.annotate("", (plus - 0.09, 0), (plus - 0.24, 0), arrowprops=arrow)
+    ax.text(plus, 0, "+", ha="center", va="center", fontsize=14, color=colour, weight="bold")
+    ax.annotate("", (plus + 0.3, 0), (plus + 0.1, 0), arrowprops=arrow)
+    ax.text(plus + 0.33, 0, last, ha="left", va="center", fontsize=9.5, color=ink)
+    ax.plot([-0.18, -0.18, plus, plus], [0, 0.85, 0.85, 0.42], color=colour)
+    ax.annotate(
+        "", (plus, 0.2), (plus, 0.5),
+        arrowprops={**arrow, "color": colour, "linewidth": 2},
+    )  # fmt: skip
+    ax.text(plus / 2, 0.95, skip, ha="center", va="bottom", fontsize=9.5, color=colour)
+
+
+def fields_of_view(
+    heats: Sequence[ArrayLike], sides: Sequence[int], titles: Sequence[str]
+) -> np.ndarray:
+    """Where one code value looks: brightness is influence, the frame what it could reach at most.
+
+    heats: (H, W) influences >= 0 around the value at the centre; sides: of the frames, in pixels.
+    """
+    scaled = [np.sqrt(np.asarray(heat) / np.max(heat)) for heat in heats]
+    axes = show_images(scaled, titles, columns=len(scaled), cmap="magma", vmax=1)
+    for ax, heat, side in zip(axes, scaled, sides, strict=True):
+        y, x = np.array(heat.shape) / 2
+        corner = (x - side / 2, y - side / 2)
+        frame = plt.Rectangle(corner, side, side, fill=False, edgecolor="white", linestyle="--")
+        ax.add_patch(frame)
+    return axes
+
+
+def captioned_grid(
+    rows: Sequence[Sequence[ArrayLike]],
+    captions: Sequence[Sequence[str]],
+    heads: Sequence[str] | None = None,
+    *,
+    width: float = 6.2,
+) -> np.ndarray:
+    """A table of pictures: a caption under each, a head over each column; returns the 2-D Axes."""
+    if [len(row) for row in rows] != [len(texts) for texts in captions]:
+        raise ValueError("captions: expected one for each picture")
+    columns = max(len(row) for row in rows)
+    lines = max(text.count("\n") + 1 for texts in captions for text in texts)
+    height, across = np.shape(rows[0][0])[:2]
+    cell = width / columns
+    top = 0 if heads is None else 0.17 * max(head.count("\n") + 1 for head in heads) + 0.08
+    size = (width, len(rows) * (cell * height / across + 0.165 * lines + 0.08) + top)
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(len(rows), columns, figsize=size, squeeze=False)
+        figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
+        for ax in axes.ravel():
+            ax.axis("off")
+        for line, row, texts in zip(axes, rows, captions, strict=True):
+            for ax, picture, text in zip(line, row, texts, strict=False):
+                ax.imshow(picture, cmap="gray", vmin=0, vmax=255)
+                ax.text(
+                    0.5, -0.03, text, transform=ax.transAxes, ha="center", va="top",
+                    fontsize=8.5, linespacing=1.15,
+                )  # fmt: skip
+        for ax, head in zip(axes[0], heads or [], strict=False):
+            ax.set_title(head, fontsize=STYLE["legend.fontsize"], loc="center", pad=4)
+    return axes
+
+
+def rd_overview(
+    curves: Sequence[tuple[str, str, str, Sequence[tuple[float, float]], float]],
+    marks: Mapping[str, float] | None = None,
+    *,
+    xlim: tuple[float, float],
+    ylim: tuple[float, float],
+    height: float = 4.6,
+    width: float = 6.2,
+    ylabel: str = "PSNR (dB)",
+) -> Axes:
+    """Everything on one page: rate on a logarithmic axis, names beside the lines, no legend.
+
+    curves: (name, colour name, look, [(bpp, quality), ...], place); look is 'line', 'dashed',
+    'dotted' or 'points'; the name stands at the share `place` (0..1) of the points in view.
+    marks: {name: bpp} of lossless files, as vertical lines.
+    """
+    ax = new_axes("bits per pixel (logarithmic)", ylabel, width=width, height=height)
+    ax.set_xscale("log")
+    ax.set(xlim=xlim, ylim=ylim)
+    for name, colour, look, points, place in curves:
+        line = np.array(sorted(points), dtype=float)
+        tint = COLOURS.get(colour, COLOURS["original"])
+        settings = {"color": tint, "marker": _MARKERS.get(colour, ".")}
+        if look == "points":
+            settings |= {"ls": "none", "marker": "x", "ms": 8, "mew": 2}
+        elif look == "line" and colour in _DASHES:
+            settings |= {"dashes": _DASHES[colour]}
+        elif look in ("dashed", "dotted"):
+            settings |= {"ls": "--" if look == "dashed" else ":", "lw": 1.5, "mfc": "white"}
+        if len(line) == 1:
+            settings |= {"ms": 9}
+        ax.plot(*line.T, **settings)
+        inside = (line >= (xlim[0], ylim[0])).all(1) & (line <= (xlim[1], ylim[1])).all(1)
+        if inside.any():
+            seen = line[inside]
+            x, y = seen[round(place * (len(seen) - 1))]
+            label_line(ax, x, y, name, tint, offset=(7, -4), va="top")
+    for name, bpp in sorted((marks or {}).items(), key=lambda mark: mark[1]):
+        ax.axvline(bpp, color=COLOURS["png"], lw=1, dashes=_DASHES["png"], zorder=1)
+        ax.annotate(
+            name, (bpp, ylim[0]), xytext=(-3, 6), textcoords="offset points", rotation=90,
+            ha="right", va="bottom", fontsize=8.5, color=COLOURS["png"],
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],
+        )  # fmt: skip
+    ticks = [t for t in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0) if xlim[0] <= t <= xlim[1]]
+    ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    ax.set_xticks([], minor=True)
+    return ax
+
+
+PARTS = ("#3f3f3f", "#e08a4f", "#5b93c7", "#c9c9c9")  # dark, orange, blue, light: ordered by need
+
+
+def stacked_bars(
+    rows: Mapping[str, Sequence[float]],
+    parts: Sequence[str],
+    *,
+    xlabel: str,
+    marks: Mapping[str, float] | None = None,
+    form: str = "{:.2f}",
+    width: float = 6.2,
+    colours: Sequence[str] = PARTS,
+) -> Axes:
+    """Horizontal bars cut into parts, the total at the end; the parts are named above the bars.
+
+    rows: {name: one value per part}, first row on top. marks: {name: value}, vertical lines.
+    """
+    height = 0.34 * len(rows) + 1.15 + (0.25 if marks else 0)
+    ax = new_axes(xlabel, width=width, height=height)
+    names, values = list(rows), np.array(list(rows.values()), dtype=float)
+    places, left = np.arange(len(names)), np.zeros(len(names))
+    for k, part in enumerate(parts):
+        ax.barh(places, values[:, k], left=left, height=0.66, color=colours[k], label=part)
+        left = left + values[:, k]
+    for place, total in zip(places, left, strict=True):
+        label_line(ax, total, place, form.format(total), offset=(4, 0))
+    ax.set_yticks(places, names)
+    ax.invert_yaxis()
+    ax.grid(axis="y", visible=False)
+    ax.set_xlim(0, 1.13 * max([*left, *(marks or {}).values()]))
+    for name, value in (marks or {}).items():
+        ax.axvline(value, color=COLOURS["png"], lw=1.2, dashes=_DASHES["png"])
+        ax.annotate(
+            name, (value, 1), xycoords=("data", "axes fraction"), xytext=(3, 1),
+            textcoords="offset points", ha="left", va="bottom", fontsize=8.5,
+        )  # fmt: skip
+    if len(parts) > 1:
+        ax.figure.legend(
+            loc="outside upper center", ncols=len(parts), handlelength=1, columnspacing=1.2
+        )
+    return ax

@@ -8,9 +8,15 @@ import io
 import json
 from collections.abc import Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+
+if TYPE_CHECKING:
+    import ipywidgets as widgets
+
+    from cwlib import zoo
 
 Frame = np.ndarray | bytes
 
@@ -154,3 +160,62 @@ def _one_each(name: str, texts: Sequence[str], n: int) -> list[str]:
         given = "one string" if isinstance(texts, str) else str(len(texts))
         raise ValueError(f"{name}: expected {n}, one per frame, got {given}")
     return [str(text) for text in texts]
+
+
+def importance_frame(
+    model: zoo.TrainedModel, image: np.ndarray, factor: float = 1.0, threshold: float = 0.0
+) -> tuple[np.ndarray, str]:
+    """Original | reconstruction | kept bits as one picture, and a caption with the stream's size.
+
+    image: uint8 (H, W), sides multiples of 8; model: one with a map. The map m becomes
+    factor * m where m >= threshold and 0 elsewhere; what is shown is decoded from a real stream.
+    """
+    import torch
+
+    from cwlib import codec, importance, metrics, viz
+
+    with torch.no_grad():
+        z, m = model.net.analyse(torch.from_numpy(image)[None, None].float() / 255)
+        symbols, levels = model.net.symbols(z, factor * m * (m >= threshold))
+    kept = importance.kept_bits(levels, model.experiment.reading)[0].numpy()
+    sent = levels[0, 0].numpy().astype(np.int64) if model.experiment.model == "cw1" else None
+    latents = codec.Latents(symbols[0].numpy().astype(np.int64), sent)
+    blob = codec.pack(model, latents, image.shape)
+    decoded = codec.decompress(blob)
+    picture = viz.side_by_side([image, decoded, viz.colour_map(kept, *image.shape)])
+    caption = (
+        f"{len(blob)} bytes, {metrics.bpp(len(blob), image.shape):.4f} bpp, "
+        f"{metrics.psnr(image, decoded):.2f} dB; {kept.mean():.2f} bits kept per symbol"
+    )
+    return picture, caption
+
+
+def explore_importance(model: zoo.TrainedModel, digits: np.ndarray) -> widgets.VBox:
+    """Sliders for a live kernel: which digit, the map's factor, a threshold on the map.
+
+    digits: uint8 (N, 128, 128). Every move encodes and decodes again with the real model.
+    """
+    import ipywidgets as widgets
+
+    wide = {
+        "layout": widgets.Layout(width="32rem", max_width="100%"),
+        "style": {"description_width": "7rem"},
+    }
+    number = widgets.IntSlider(0, 0, len(digits) - 1, description="digit", **wide)
+    factor = widgets.FloatSlider(1.0, min=0.0, max=1.0, step=0.05, description="factor", **wide)
+    threshold = widgets.FloatSlider(
+        0.0, min=0.0, max=1.0, step=0.02, description="threshold", **wide
+    )
+    picture = widgets.Image(format="png", layout=widgets.Layout(width="40rem", max_width="100%"))
+    caption = widgets.Label()
+
+    def draw(_change: object = None) -> None:
+        frame, text = importance_frame(model, digits[number.value], factor.value, threshold.value)
+        buffer = io.BytesIO()
+        Image.fromarray(frame).save(buffer, "PNG")
+        picture.value, caption.value = buffer.getvalue(), text
+
+    for slider in (number, factor, threshold):
+        slider.observe(draw, names="value")
+    draw()
+    return widgets.VBox([number, factor, threshold, picture, caption])

@@ -1,7 +1,7 @@
-"""Trained networks: NAME.safetensors (never pickle) and NAME.json, the card that says where it came from.
+"""Trained networks: NAME.safetensors (never pickle) and NAME.json, the card with its origin.
 
-A trained network is more than its weights: it carries the tables that its entropy coder uses, and an
-identity (the first 4 bytes of the file's SHA-256) that every stream names.
+A trained network is more than its weights: it carries the tables that its entropy coder uses, and
+an identity (the first 4 bytes of the file's SHA-256) that every stream names.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load as read_tensors
 from safetensors.torch import save as write_tensors
 from torch import Tensor
@@ -58,7 +59,7 @@ def names() -> list[str]:
 
 
 def load(name: str | os.PathLike) -> TrainedModel:
-    """The trained model of that name, or from a path to a .safetensors file with its card beside it.
+    """The trained model of that name, or of a .safetensors file that has its card beside it.
 
     Loaded once per process. Raises UnknownModel listing what there is.
     """
@@ -80,16 +81,19 @@ def _load(path: Path, _changed: int) -> TrainedModel:
     try:
         card = json.loads(card_path.read_text())
         experiment = Experiment(**card["experiment"])
-    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        name = card["name"]
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise UnknownModel(f"{card_path} is not a readable card: {error}") from error
-    tensors = read_tensors(blob)
-    net = autoencoders.build(experiment)
-    state = {k[4:]: v.float() for k, v in tensors.items() if k.startswith("net.")}
-    state |= {k: v for k, v in net.state_dict().items() if k.endswith("num_batches_tracked")}
-    net.load_state_dict(state)
-    return TrainedModel(
-        card["name"], net.eval(), card, identity(blob), _coder(tensors, experiment)
-    )
+    try:
+        tensors = read_tensors(blob)
+        net = autoencoders.build(experiment)
+        state = {k[4:]: v.float() for k, v in tensors.items() if k.startswith("net.")}
+        state |= {k: v for k, v in net.state_dict().items() if k.endswith("num_batches_tracked")}
+        net.load_state_dict(state)
+        coder = _coder(tensors, experiment)
+    except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
+        raise UnknownModel(f"{path} does not hold the weights of its card: {error}") from error
+    return TrainedModel(name, net.eval(), card, identity(blob), coder)
 
 
 def identity(blob: bytes) -> bytes:
@@ -97,11 +101,18 @@ def identity(blob: bytes) -> bytes:
     return hashlib.sha256(blob).digest()[:4]
 
 
+@functools.lru_cache(maxsize=64)
+def _identity_of(path: Path, _changed: int) -> bytes:
+    """Hashing every file again for every stream would cost more than decoding a digit."""
+    return identity(path.read_bytes())
+
+
 def by_id(model_id: bytes) -> TrainedModel:
     """The model that made a stream. Raises UnknownModel with the wanted hash and the known ones."""
     known = {}
     for name in names():
-        found = identity((WEIGHTS / f"{name}.safetensors").read_bytes())
+        path = WEIGHTS / f"{name}.safetensors"
+        found = _identity_of(path, path.stat().st_mtime_ns)
         if found == model_id:
             return load(name)
         known[name] = found.hex()
@@ -114,7 +125,8 @@ def save(
 ) -> TrainedModel:
     """Round weights to half precision, learn the coder's tables, write weights and card, reload.
 
-    digits: (N, 128, 128) uint8 training images for the tables. Both files appear whole or not at all.
+    digits: (N, 128, 128) uint8 training images for the tables.
+    Both files appear whole or not at all.
     """
     net = net.eval().cpu().to(memory_format=torch.contiguous_format)
     tensors = {f"net.{k}": _stored(k, v) for k, v in net.state_dict().items()}
@@ -129,12 +141,26 @@ def save(
     name = net.experiment.name
     card = {"name": name, **card, "experiment": asdict(net.experiment)}
     _write(folder / f"{name}.safetensors", write_tensors(tensors))
-    _write(folder / f"{name}.json", (json.dumps(card, indent=1) + "\n").encode())
+    _write(folder / f"{name}.json", _card_text(card))
     return load(folder / f"{name}.safetensors")
 
 
+def write_metrics(name: str, metrics: dict) -> None:
+    """Put what `cwlib eval` measured into the card of a model of the package."""
+    path = WEIGHTS / f"{name}.json"
+    card = json.loads(path.read_text())
+    _write(path, _card_text({**card, "metrics": metrics}))
+
+
+def _card_text(card: dict) -> bytes:
+    """One line per entry, and one per point of the learning curve."""
+    curve = ",\n  ".join(json.dumps(point) for point in card.get("curve", []))
+    lines = [f' "{k}": {json.dumps(v)}' for k, v in card.items() if k != "curve"]
+    return ("{\n" + ",\n".join([*lines, f' "curve": [\n  {curve}\n ]']) + "\n}\n").encode()
+
+
 def _stored(name: str, value: Tensor) -> Tensor:
-    """Half precision for weights; running statistics stay in float32 (a variance can exceed 65504)."""
+    """Half precision for weights; statistics stay in float32 (a variance can exceed 65504)."""
     keep = "running_" in name or name.startswith("prior.") or not value.is_floating_point()
     return (value.float() if value.is_floating_point() else value) if keep else value.half()
 

@@ -62,13 +62,9 @@ def imports(source: str, package: str) -> set[str]:
             base = ".".join((parts if node.level else []) + [node.module] * bool(node.module))
             for alias in node.names:
                 inner = f"{base}.{alias.name}"
-                found.add(inner if inner in NAMES or top_name_missing(base) else base)
+                # `from cwlib import x` names a module even where its file is missing
+                found.add(inner if inner in NAMES or base == "cwlib" else base)
     return found
-
-
-def top_name_missing(base: str) -> bool:
-    """`from cwlib import x`: x is a module even if its file does not exist (then it is unknown)."""
-    return base == "cwlib"
 
 
 def imports_of(path: Path) -> set[str]:

@@ -5,12 +5,14 @@ frequencies [a, b) of 65536 keeps that share of it:
 
     low += (width >> 16) * a        width = (width >> 16) * (b - a)
 
-When `width` gets small, the leading byte of `low` is settled but for a carry; it moves to the output and
-everything grows by 256. A carry (low >= 2^48) adds one to the bytes already written, rippling left over
-255s. At the end the shortest byte string inside the interval is enough: the decoder reads zeros after it.
+When `width` gets small, the leading byte of `low` is settled but for a carry; it moves to the
+output and everything grows by 256. A carry (low >= 2^48) adds one to the bytes already written,
+rippling left over 255s. At the end the shortest byte string inside the interval is enough: the
+decoder reads zeros after it.
 
 Reference: Witten, Neal, Cleary, 'Arithmetic coding for data compression', CACM 1987; the byte-wise
-renormalisation follows Martin, 'Range encoding', 1979. Nothing here is fast for its own sake: `rans.py` is.
+renormalisation follows Martin, 'Range encoding', 1979. Nothing here is fast for its own sake:
+`rans.py` is.
 """
 
 from __future__ import annotations
@@ -179,9 +181,10 @@ def encode(symbols: np.ndarray, indices: np.ndarray, tables: Tables) -> bytes:
     symbols, indices: (n,) integers -> bytes, at most 2 over the ideal length. Raises ValueError.
     """
     symbols, indices = check(symbols, indices, tables)
-    far = np.abs(symbols - tables.offsets[indices]) if symbols.size else symbols
-    if symbols.size and far.max() >= 1 << (ESCAPE_BITS - 2):
-        raise ValueError("a symbol is more than 2^30 away from its table: not codable")
+    offsets = tables.offsets[indices]
+    # Floats, since the difference of two int64 may not be one.
+    if (np.abs(symbols.astype(float) - offsets) >= 1 << (ESCAPE_BITS - 2)).any():
+        raise ValueError("a symbol is 2^30 or more away from its table: not codable")
     out = np.zeros(8 + 8 * symbols.size, dtype=np.uint8)  # escapes: 16 + 32 bits, never more
     end = _encode(symbols, indices, tables.cdfs, tables.sizes, tables.offsets, out)
     return out[:end].tobytes()
@@ -193,7 +196,7 @@ def decode(data: bytes, indices: np.ndarray, tables: Tables) -> np.ndarray:
     Raises StreamError where no message of this length can have these bytes.
     """
     _, indices = check(indices, indices, tables)
-    message = np.frombuffer(data, dtype=np.uint8)
+    message = np.frombuffer(data, dtype=np.uint8).copy()  # writable: one type, compiled once
     out = np.empty(indices.size, dtype=np.int64)
     used = _decode(message, indices, tables.cdfs, tables.sizes, tables.offsets, out)
     check_end(message.size, used)

@@ -1,9 +1,10 @@
 """Arithmetic coding of map and code under the learnt prior of `mnist-cw1`, exact on every machine.
 
-The net of `models/context.py` runs here on whole numbers alone: features, weights (x 2^12) and hidden
-activations (x 2^8) are int64, so every sum is exact in any order. Its two outputs are rounded to a grid,
-and the interval borders come from the CDF of Student's t with two degrees of freedom, whose + x / and
-square root IEEE 754 rounds in one way only. Encoder and decoder walk the same loop, `_walk`.
+The net of `models/context.py` runs here on whole numbers alone: features, weights (x 2^12) and
+hidden activations (x 2^8) are int64, so every sum is exact in any order. Its two outputs are
+rounded to a grid, and the interval borders come from the CDF of Student's t with two degrees of
+freedom, whose + x / and square root IEEE 754 rounds in one way only. Encoder and decoder walk the
+same loop, `_walk`.
 """
 
 from __future__ import annotations
@@ -46,7 +47,10 @@ def code_features(channels: int) -> int:
 
 @dataclass(frozen=True)
 class Weights:
-    """Integer weights of one net: w1 (C, H, F), b1 (C, H), w2 (C, H, H), b2, w3 (C, 2, H), b3 (C, 2)."""
+    """Integer weights of one net of C coded channels, F features and H hidden units.
+
+    w1: (C, H, F); b1: (C, H); w2: (C, H, H); b2: (C, H); w3: (C, 2, H); b3: (C, 2).
+    """
 
     w1: np.ndarray
     b1: np.ndarray
@@ -75,9 +79,13 @@ class Coder:
     kept: tuple[int, ...]
 
     def encode(self, levels: np.ndarray, values: np.ndarray) -> bytes:
-        """levels 0..3 and values 0 .. 2^kept - 1 (the kept leading bits as a number) -> bytes."""
+        """levels 0..3 and values 0 .. 2^kept - 1 (the kept leading bits as a number) -> bytes.
+
+        Raises ValueError for other shapes and for numbers outside these ranges.
+        """
         levels = np.ascontiguousarray(levels, dtype=np.int64)
         values = np.ascontiguousarray(values, dtype=np.int64)
+        self._check(levels, values)
         out = np.zeros(16 + 4 * (levels.size + values.size), dtype=np.uint8)
         end = self._run(levels, values, out, True)
         return out[:end].tobytes()
@@ -86,9 +94,23 @@ class Coder:
         """bytes -> levels (h, w) and values (channels, h, w). Raises StreamError."""
         levels = np.zeros((h, w), dtype=np.int64)
         values = np.zeros((channels, h, w), dtype=np.int64)
+        self._check(levels, values)
         message = np.frombuffer(data, dtype=np.uint8).copy()
         arithmetic.check_end(message.size, self._run(levels, values, message, False))
         return levels, values
+
+    def _check(self, levels: np.ndarray, values: np.ndarray) -> None:
+        """The loop trusts its arrays, so nothing unsound may reach it."""
+        channels = len(self.code_net.w1)
+        if levels.ndim != 2 or values.shape != (channels, *levels.shape):
+            raise ValueError(
+                f"expected levels (H, W) and values ({channels}, H, W), "
+                f"got {levels.shape} and {values.shape}"
+            )
+        if ((levels < 0) | (levels >= MAP_LEVELS)).any():
+            raise ValueError(f"map levels lie in 0..{MAP_LEVELS - 1}")
+        if ((values < 0) | (values >> np.array(self.kept)[levels] > 0)).any():
+            raise ValueError("a value has more bits than its map level keeps")
 
     def _run(self, levels, values, message, encoding) -> int:
         kept = np.array(self.kept, dtype=np.int64)
@@ -137,9 +159,7 @@ def border(k, n, mu, s):
 def _code_one(value, n, mu, s, state, message, encoding):
     """Encode `value`, one of n, or decode and return it."""
     if not encoding:
-        target = min(
-            state[arithmetic.CODE] // (state[arithmetic.WIDTH] >> 16), np.int64(65535)
-        )
+        target = min(state[arithmetic.CODE] // (state[arithmetic.WIDTH] >> 16), np.int64(65535))
         value, behind = np.int64(0), n
         while behind - value > 1:
             middle = (value + behind) >> 1
@@ -157,7 +177,7 @@ def _code_one(value, n, mu, s, state, message, encoding):
 
 @jit
 def _around(plane, y, x, f, at):
-    """The 12 places above and left of (y, x) within two steps, into f[at:]; plane is padded by 2."""
+    """The 12 places above and left of (y, x), two steps far, into f[at:]; plane has a rim of 2."""
     f[at : at + 5] = plane[y, x : x + 5]
     f[at + 5 : at + 10] = plane[y + 1, x : x + 5]
     f[at + 10 : at + 12] = plane[y + 2, x : x + 2]
@@ -165,7 +185,10 @@ def _around(plane, y, x, f, at):
 
 @jit
 def _walk(levels, values, message, encoding, map_net, code_net, kept):
-    """The one loop of both directions; returns bytes written or bytes that may belong (-1: damaged)."""
+    """The one loop of both directions: returns the number of bytes written or read.
+
+    Decoding may read past the end, where there are zeros; -1 tells of a damaged message.
+    """
     channels, height, width = values.shape
     if encoding:
         state = arithmetic.start_encoder()
@@ -206,9 +229,7 @@ def _walk(levels, values, message, encoding, map_net, code_net, kept):
             f[before:] = 0
             for c in range(channels):
                 mu, s = _predict(f, code_net, c)
-                values[c, y, x] = _code_one(
-                    values[c, y, x], n, mu, s, state, message, encoding
-                )
+                values[c, y, x] = _code_one(values[c, y, x], n, mu, s, state, message, encoding)
                 f[before + c] = values[c, y, x] << (CODE_BITS - bits)
                 planes[c, y + 2, x + 2] = f[before + c]
                 if not encoding and state[arithmetic.CODE] >= state[arithmetic.WIDTH]:

@@ -18,8 +18,8 @@ TOTAL = 1 << 16
 class Tables:
     """Several tables of different lengths in one padded array.
 
-    cdfs: (T, longest) int64, rows padded with 65536; sizes: (T,) number of intervals, escape included;
-    offsets: (T,) value of each table's first symbol.
+    cdfs: (T, longest) int64, rows padded with 65536; sizes: (T,) number of intervals, escape
+    included; offsets: (T,) value of each table's first symbol.
     """
 
     cdfs: np.ndarray
@@ -38,7 +38,9 @@ class Tables:
             if cdf.ndim != 1 or len(cdf) < 2 or not np.issubdtype(cdf.dtype, np.integer):
                 raise ValueError(f"table {t}: expected a 1-D integer array of at least 2 entries")
             if cdf[0] != 0 or cdf[-1] != TOTAL:
-                raise ValueError(f"table {t}: must run from 0 to {TOTAL}, not {cdf[0]} to {cdf[-1]}")
+                raise ValueError(
+                    f"table {t}: must run from 0 to {TOTAL}, not {cdf[0]} to {cdf[-1]}"
+                )
             if (np.diff(cdf) <= 0).any():
                 raise ValueError(f"table {t}: an interval is empty; every symbol needs at least 1")
         longest = max(len(c) for c in cdfs)
@@ -49,7 +51,9 @@ class Tables:
         return cls(packed, sizes, np.asarray(offsets, dtype=np.int64))
 
 
-def check(symbols: np.ndarray, indices: np.ndarray, tables: Tables) -> tuple[np.ndarray, np.ndarray]:
+def check(
+    symbols: np.ndarray, indices: np.ndarray, tables: Tables
+) -> tuple[np.ndarray, np.ndarray]:
     """Symbols and table indices as int64 vectors of equal length; raises ValueError otherwise."""
     symbols, indices = np.asarray(symbols), np.asarray(indices)
     for name, a in (("symbols", symbols), ("indices", indices)):
@@ -59,4 +63,6 @@ def check(symbols: np.ndarray, indices: np.ndarray, tables: Tables) -> tuple[np.
         raise ValueError(f"{len(symbols)} symbols but {len(indices)} table indices")
     if indices.size and not (0 <= indices.min() and indices.max() < len(tables.sizes)):
         raise ValueError(f"table indices must lie in 0..{len(tables.sizes) - 1}")
+    if symbols.size and symbols.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"symbols lie below 2**63, got {symbols.max()}")
     return symbols.astype(np.int64), indices.astype(np.int64)

@@ -2,9 +2,10 @@
 
     image x (B, 1, 128, 128) --g_a--> code z (B, 4, 16, 16) --quantise/mask--> z_hat --g_s--> x_hat
 
-Source: X. Wu, 'Content-weighted autoencoder for image compression', Fig. 2 and sections 3.1-3.3. What the
-paper leaves open (activations, how the CAE reaches 16x16, the head of the importance net) is said where it
-is decided. Everything lives in [0, 1]: pixels, codes and maps all end in a sigmoid.
+Source: X. Wu, 'Content-weighted autoencoder for image compression', Fig. 2 and sections 3.1-3.3.
+What the paper leaves open (activations, how the CAE reaches 16x16, the head of the importance net)
+is said where it is decided. Everything lives in [0, 1]: pixels, codes and maps all end in a
+sigmoid.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class Output:
     """What a forward pass returns.
 
     x_hat: (B, 1, H, W) in [0, 1]; z, z_hat: (B, C, H/8, W/8) before and after quantisation;
-    m: importance map or None; bits: estimated bits per image (B,) or None where the net has no prior.
+    m: importance map or None; bits: estimated bits per image (B,) or None where the net has no
+    prior.
     """
 
     x_hat: Tensor
@@ -51,8 +53,9 @@ def _up(c_in: int, c_out: int) -> nn.Module:
 def _last(w: int, last_norm: bool) -> list[nn.Module]:
     """The output layer: transposed convolution to one channel, and Fig. 2's BN where it is wanted.
 
-    With that BN the output keeps one mean and one variance whatever the image, and training crawls: 18.6
-    against 30.1 dB after 300 steps of the same small net. `Experiment.last_norm` has it; the default not.
+    With that BN the output keeps one mean and one variance whatever the image, and training crawls:
+    18.6 against 30.1 dB after 300 steps of the same small net. `Experiment.last_norm` has it; the
+    default not.
     """
     conv = _up(w, 1)
     if last_norm:
@@ -72,7 +75,7 @@ class Autoencoder(nn.Module):
         self.experiment = experiment
 
     def analyse(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """x (B, 1, H, W) in [0, 1], H and W multiples of 8 -> code z in [0, 1] and map (None here)."""
+        """x (B, 1, H, W) in [0, 1], H and W multiples of 8 -> code z in [0, 1], map (None here)."""
         return torch.sigmoid(self.g_a(x).float()), None
 
     def synthesise(self, z_hat: Tensor, m_hat: Tensor | None = None) -> Tensor:
@@ -80,11 +83,11 @@ class Autoencoder(nn.Module):
         return torch.sigmoid(self.g_s(2 * z_hat - 1).float())
 
     def symbols(self, z: Tensor, m: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Whole numbers that a stream carries: code (B, C, h, w) in 0..63, map levels 0..3 or None."""
+        """The whole numbers of a stream: code (B, C, h, w) in 0..63, map levels 0..3 or None."""
         return quantize.to_levels(z, importance.CODE_BITS), None
 
     def dequantise(self, q: Tensor, levels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """What `synthesise` gets for these symbols: here bin centres, since training never rounded."""
+        """What `synthesise` gets for these symbols: bin centres, since training never rounded."""
         return (q + 0.5) / 2**importance.CODE_BITS, None
 
     def forward(self, x: Tensor) -> Output:
@@ -106,8 +109,9 @@ class CAE(Autoencoder):
     | conv-transposed k4 s2 p1, BN, ReLU | 64 x 64 x 64 |
     | conv-transposed k4 s2 p1, (BN,) sigmoid | 1 x 128 x 128 |
 
-    Three convolutions and two poolings, as the text says, reach 128/4 = 32, not 16; the author's code has
-    a fourth convolution and a third pooling. Here the first convolution has stride 2: three and two hold.
+    Three convolutions and two poolings, as the text says, reach 128/4 = 32, not 16; the author's
+    code has a fourth convolution and a third pooling. Here the first convolution has stride 2:
+    three and two hold.
     """
 
     def __init__(self, experiment: Experiment):
@@ -187,8 +191,9 @@ class ContentWeightedAE(ResNetAE):
     | masked code     | leading b(i) bits of the code, zero fill    | 4 x 16 x 16    |
     | reconstruction  | ResNet decoder                              | 1 x 128 x 128  |
 
-    The group ends in a ReLU, and the sigmoid of a non-negative number is at least 1/2: without the 1x1
-    convolution behind it the map could never fall below level 2. Its bias starts the map at level 2-3.
+    The group ends in a ReLU, and the sigmoid of a non-negative number is at least 1/2: without the
+    1x1 convolution behind it the map could never fall below level 2. Its bias starts the map at
+    level 2-3.
     """
 
     def __init__(self, experiment: Experiment):
@@ -228,10 +233,10 @@ class ContentWeightedAE(ResNetAE):
 class ContentWeightedAE1(ContentWeightedAE):
     """Ours (`mnist-cw1`): a one-channel map that is sent first, a learnt prior, and a rate term.
 
-    Three differences from the paper's net: the map has one channel, broadcast over the code; the decoder
-    also sees the map (it is in the stream anyway) and so knows how precise each value is; a small causal
-    context net (`ContextPrior`) predicts map and code, so that `bits` is what arithmetic coding will cost
-    and the loss can trade it against distortion.
+    Three differences from the paper's net: the map has one channel, broadcast over the code; the
+    decoder also sees the map (it is in the stream anyway) and so knows how precise each value is; a
+    small causal context net (`ContextPrior`) predicts map and code, so that `bits` is what
+    arithmetic coding will cost and the loss can trade it against distortion.
     """
 
     def __init__(self, experiment: Experiment):

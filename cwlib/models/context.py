@@ -1,19 +1,21 @@
 """A learnt prior for `mnist-cw1`: a small causal net that predicts the map and the code values.
 
-Everything is coded in one fixed order: first the map, row by row; then, row by row, the four code values
-of each position. Each value gets a location mu and a scale s from what the decoder knows by then:
+Everything is coded in one fixed order: first the map, row by row; then, row by row, the four code
+values of each position. Each value gets a location mu and a scale s from what the decoder knows by
+then:
 
     map level i      <- 12 neighbours above and left, and where on the page we are
-    code value v_c   <- 12 neighbours x 4 channels, the channels before c at this place, a 5x5 window of
-                        the map, and where on the page we are
+    code value v_c   <- 12 neighbours x 4 channels, the channels before c at this place,
+                        a 5x5 window of the map, and where on the page we are
 
-The probability of a value is the mass that a Student t distribution with two degrees of freedom puts on
-its bin, with the tails folded into the outer bins. That distribution is chosen for its CDF:
+The probability of a value is the mass that a Student t distribution with two degrees of freedom
+puts on its bin, with the tails folded into the outer bins. That distribution is chosen for its CDF:
 
     F(t) = 1/2 + t / (2 sqrt(2 + t^2))
 
 needs only + x / and a square root, which IEEE 754 rounds correctly on every machine. So the integer
-tables (`coding.context`) come out the same everywhere, which the logistic or the Gaussian cannot promise.
+tables (`coding.context`) come out the same everywhere, which the logistic or the Gaussian cannot
+promise.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ def t2_cdf(t: Tensor) -> Tensor:
 
 
 def bin_bits(v: Tensor, n_bins: Tensor, mu: Tensor, log2_s: Tensor) -> Tensor:
-    """-log2 of the mass on bin v of n_bins equal bins of [0, 1], tails folded into the outer bins."""
+    """-log2 of the mass on bin v of n_bins equal bins of [0, 1]; the outer bins get the tails."""
     s = torch.exp2(log2_s)
     upper = t2_cdf(((v + 1) / n_bins - mu) / s)
     lower = t2_cdf((v / n_bins - mu) / s)
@@ -80,7 +82,8 @@ class ContextPrior(nn.Module):
     def bits(self, z: Tensor, m: Tensor) -> Tensor:
         """Estimated bits per image: z (B, C, H, W), m (B, 1, H, W) in [0, 1] -> (B,).
 
-        Gradients: straight-through to values; to the map by finite difference of the code's own cost.
+        Gradients: straight-through to values; to the map by finite difference of the code's own
+        cost.
         """
         batch, c, h, w = z.shape
         i = quantize.to_levels(m, importance.MAP_BITS)
@@ -138,7 +141,7 @@ class ContextPrior(nn.Module):
 
 
 def _neighbours(x: Tensor) -> Tensor:
-    """The 12 places above and left within two steps: (B, C, H, W) -> (B, 12 C, H, W), C outermost."""
+    """12 places above and left within two steps: (B, C, H, W) -> (B, 12 C, H, W), C outermost."""
     b, c, h, w = x.shape
     patches = functional.unfold(x, 5, padding=2).view(b, c, 25, h, w)
     return patches[:, :, :12].reshape(b, c * 12, h, w)
