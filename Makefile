@@ -45,7 +45,8 @@ notebooks: $(INSTALLED)
 	$(BIN)/python scripts/run_notebooks.py $(NOTEBOOKS)
 
 lint: $(INSTALLED)
-	$(BIN)/ruff check .
+	$(BIN)/ruff check . --extend-exclude '*.ipynb'
+	$(BIN)/ruff check book --select F --ignore F401
 
 clean:
 	rm -rf _build

@@ -168,6 +168,11 @@ def _train(args: argparse.Namespace) -> None:
 
     from cwlib import data, experiments, training, zoo
 
+    for name in ("minutes", "steps", "width"):
+        if getattr(args, name) is not None and not getattr(args, name) > 0:
+            raise UsageError(f"--{name} must be above zero")
+    if args.seed is not None and args.seed < 0:
+        raise UsageError("--seed must be 0 or more")
     experiment = experiments.get(args.experiment)
     changed = {k: getattr(args, k) for k in ("width", "seed") if getattr(args, k) is not None}
     experiment = replace(experiment, **changed)
@@ -176,8 +181,6 @@ def _train(args: argparse.Namespace) -> None:
         budget = training.Budget(seconds=60 * args.minutes)
     elif args.steps is not None:
         budget = training.Budget(steps=args.steps)
-    if (args.minutes or 1) <= 0 or (args.steps or 1) <= 0 or args.steps == 0 or args.minutes == 0:
-        raise UsageError("--minutes and --steps must be above zero")
     warm = zoo.load(experiment.warm_start).net if experiment.warm_start else None
     folder = args.runs / experiment.name
     digits = data.mnist28("train")[0]

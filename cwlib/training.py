@@ -282,6 +282,8 @@ class _Loop:
             raise TrainingStopped(f"nothing to resume: {path} does not exist")
         try:
             state = torch.load(path, map_location=self.where, weights_only=True)
+            if not isinstance(state, dict):
+                raise TypeError(f"it holds a {type(state).__name__}, not a checkpoint")
             found = dict(state["experiment"])
         except Exception as error:  # torch.load raises all kinds for a damaged file
             raise TrainingStopped(f"cannot read {path}: {error}") from error

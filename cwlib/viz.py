@@ -340,7 +340,7 @@ def slope_plot(
         dx = np.array([-reach, reach])
         ax.plot(x0 + dx, y0 + slope * dx, color=COLOURS["cw"], lw=1.6)
         ax.plot(x0, y0, "o", color=COLOURS["cw"])
-    x0, y0, slope = at[-1]
+    x0, y0, slope = at[0]
     label_line(ax, x0 + reach, y0 + slope * reach, note, COLOURS["cw"], offset=(5, 0))
     return ax
 
@@ -401,19 +401,24 @@ def cells_with_ink(image: ArrayLike, ink: ArrayLike, *, width: float = 2.8) -> A
 
 
 def mark_rates(ax: Axes, rates: Mapping[str, float]) -> Axes:
-    """Upright dotted lines at some rates of an rd_plot, each named at its top: {name: bpp}.
+    """Upright dotted lines at some rates of an rd_plot, named below the curves: {name: bpp}.
 
     For codecs without loss, which have a rate and no PSNR.
     """
     low, high = ax.get_ylim()
-    for name, rate in rates.items():
+    row = 0.07 * (high - low)
+    for k, (name, rate) in enumerate(sorted(rates.items(), key=lambda item: item[1])):
         ax.axvline(rate, color=COLOURS["png"], linewidth=1.2, linestyle=":")
-        ax.text(
-            rate, high - 0.02 * (high - low), name, rotation=90, ha="right", va="top",
-            fontsize=8.5, color=COLOURS["png"],
-            path_effects=[withStroke(linewidth=2.5, foreground="white")],
-        )  # fmt: skip
-    ax.set_ylim(low, high)
+        label_line(ax, rate, low - (k + 0.3) * row, name, COLOURS["png"], offset=(4, 0))
+    ax.set_ylim(low - (len(rates) + 0.2) * row, high)
+    return ax
+
+
+def mark_points(ax: Axes, points: Mapping[str, tuple[float, float]]) -> Axes:
+    """Hollow points with their names above them: somebody else's figures in an rd_plot."""
+    for name, (x, y) in points.items():
+        ax.plot(x, y, "o", ms=7, mfc="white", mec=COLOURS["original"], mew=1.6)
+        label_line(ax, x, y, name, offset=(0, 8), ha="center", va="bottom")
     return ax
 
 
@@ -507,18 +512,18 @@ def _chain(
 
 
 def fields_of_view(
-    heats: Sequence[ArrayLike], sides: Sequence[int], titles: Sequence[str]
-) -> np.ndarray:
+    heats: Sequence[ArrayLike], centres: Sequence[float], sides: Sequence[int],
+    titles: Sequence[str],
+) -> np.ndarray:  # fmt: skip
     """Where one code value looks: brightness is influence, the frame what it could reach at most.
 
-    heats: (H, W) influences >= 0 around the value at the centre; sides: of the frames, in pixels.
+    heats: (H, W) influences >= 0; centres (on the diagonal) and sides of the frames, in pixels.
     """
     scaled = [np.sqrt(np.asarray(heat) / np.max(heat)) for heat in heats]
     axes = show_images(scaled, titles, columns=len(scaled), cmap="magma", vmax=1)
-    for ax, heat, side in zip(axes, scaled, sides, strict=True):
-        y, x = np.array(heat.shape) / 2
-        corner = (x - side / 2, y - side / 2)
-        frame = plt.Rectangle(corner, side, side, fill=False, edgecolor="white", linestyle="--")
+    for ax, heat, centre, side in zip(axes, scaled, centres, sides, strict=True):
+        low, high = np.clip([centre - side / 2, centre + side / 2], 0, len(heat) - 2)
+        frame = plt.Rectangle((low, low), high - low, high - low, fill=False, ec="white", ls="--")
         ax.add_patch(frame)
     return axes
 
@@ -528,7 +533,7 @@ def captioned_grid(
     captions: Sequence[Sequence[str]],
     heads: Sequence[str] | None = None,
     *,
-    width: float = 6.2,
+    width: float = WIDTH,
 ) -> np.ndarray:
     """A table of pictures: a caption under each, a head over each column; returns the 2-D Axes."""
     if [len(row) for row in rows] != [len(texts) for texts in captions]:
@@ -538,7 +543,7 @@ def captioned_grid(
     height, across = np.shape(rows[0][0])[:2]
     cell = width / columns
     top = 0 if heads is None else 0.17 * max(head.count("\n") + 1 for head in heads) + 0.08
-    size = (width, len(rows) * (cell * height / across + 0.165 * lines + 0.08) + top)
+    size = (width, len(rows) * (cell * height / across + 0.145 * lines + 0.07) + top)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(len(rows), columns, figsize=size, squeeze=False)
         figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
@@ -557,25 +562,25 @@ def captioned_grid(
 
 
 def rd_overview(
-    curves: Sequence[tuple[str, str, str, Sequence[tuple[float, float]], float]],
+    curves: Sequence[tuple[str, str, str, Sequence[tuple[float, float]]]],
     marks: Mapping[str, float] | None = None,
     *,
     xlim: tuple[float, float],
     ylim: tuple[float, float],
     height: float = 4.6,
-    width: float = 6.2,
+    width: float = WIDTH,
     ylabel: str = "PSNR (dB)",
 ) -> Axes:
     """Everything on one page: rate on a logarithmic axis, names beside the lines, no legend.
 
-    curves: (name, colour name, look, [(bpp, quality), ...], place); look is 'line', 'dashed',
-    'dotted' or 'points'; the name stands at the share `place` (0..1) of the points in view.
-    marks: {name: bpp} of lossless files, as vertical lines.
+    curves: (name, colour name, look, [(bpp, quality), ...]); look is 'line', 'dashed', 'dotted' or
+    'points'; an empty name is not written. marks: {name: bpp} of lossless files, vertical lines.
     """
     ax = new_axes("bits per pixel (logarithmic)", ylabel, width=width, height=height)
     ax.set_xscale("log")
     ax.set(xlim=xlim, ylim=ylim)
-    for name, colour, look, points, place in curves:
+    names = []
+    for name, colour, look, points in curves:
         line = np.array(sorted(points), dtype=float)
         tint = COLOURS.get(colour, COLOURS["original"])
         settings = {"color": tint, "marker": _MARKERS.get(colour, ".")}
@@ -586,24 +591,59 @@ def rd_overview(
         elif look in ("dashed", "dotted"):
             settings |= {"ls": "--" if look == "dashed" else ":", "lw": 1.5, "mfc": "white"}
         if len(line) == 1:
-            settings |= {"ms": 9}
+            settings |= {"ms": 9, "zorder": 5}
         ax.plot(*line.T, **settings)
-        inside = (line >= (xlim[0], ylim[0])).all(1) & (line <= (xlim[1], ylim[1])).all(1)
-        if inside.any():
-            seen = line[inside]
-            x, y = seen[round(place * (len(seen) - 1))]
-            label_line(ax, x, y, name, tint, offset=(7, -4), va="top")
-    for name, bpp in sorted((marks or {}).items(), key=lambda mark: mark[1]):
+        inside = line[((line >= (xlim[0], ylim[0])) & (line <= (xlim[1], ylim[1]))).all(1)]
+        if name and len(inside):
+            names.append((name, tint, inside))
+    for name, bpp in (marks or {}).items():
         ax.axvline(bpp, color=COLOURS["png"], lw=1, dashes=_DASHES["png"], zorder=1)
         ax.annotate(
-            name, (bpp, ylim[0]), xytext=(-3, 6), textcoords="offset points", rotation=90,
-            ha="right", va="bottom", fontsize=8.5, color=COLOURS["png"],
-            path_effects=[withStroke(linewidth=2.5, foreground="white")],
+            name, (bpp, 1), xycoords=("data", "axes fraction"), xytext=(0, 4),
+            textcoords="offset points", rotation=40, rotation_mode="anchor", fontsize=8.5,
+            color=COLOURS["png"],
         )  # fmt: skip
     ticks = [t for t in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0) if xlim[0] <= t <= xlim[1]]
     ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
     ax.set_xticks([], minor=True)
+    _name_lines(ax, names)
     return ax
+
+
+def _name_lines(ax: Axes, names: Sequence[tuple[str, str, np.ndarray]]) -> None:
+    """Write each name beside one of its own points, where it hides the least of everything else.
+
+    names: (text, colour, points (n, 2) in view).
+    """
+    ax.figure.draw_without_rendering()
+    frame, drawn = ax.bbox, []
+    for line in ax.lines:
+        if line.get_transform() is ax.transData:
+            corners = ax.transData.transform(np.column_stack(line.get_data()).astype(float))
+            steps = np.linspace(0, 1, 60)[:, None]
+            drawn += [a + steps * (b - a) for a, b in zip(corners, corners[1:], strict=False)]
+            drawn += [corners] * 30  # a hidden marker is worse than a hidden piece of line
+    ink = np.concatenate(drawn)
+    for text, colour, points in names:
+        best = None
+        for x, y in points:
+            for dx, dy in [(7, 0), (-7, 0), (0, 9), (0, -9), (7, 9), (7, -9), (-7, 9), (-7, -9)]:
+                ha = "center" if dx == 0 else "left" if dx > 0 else "right"
+                note = label_line(ax, x, y, text, colour, offset=(dx, dy), ha=ha)
+                box = note.get_window_extent()
+                hidden = ((ink >= box.min) & (ink <= box.max)).all(1).sum()
+                outside = sum(np.clip([frame.x0 - box.x0, box.x1 - frame.x1,
+                                       frame.y0 - box.y0, box.y1 - frame.y1], 0, None))  # fmt: skip
+                if best is None or hidden + 50 * outside < best[0]:
+                    if best is not None:
+                        best[1].remove()
+                    best = (hidden + 50 * outside, note, box)
+                else:
+                    note.remove()
+        assert best is not None
+        (x0, y0), (x1, y1) = best[2].min, best[2].max
+        grid = np.stack(np.meshgrid(np.linspace(x0, x1, 20), np.linspace(y0, y1, 8)), -1)
+        ink = np.concatenate([ink, np.repeat(grid.reshape(-1, 2), 5, axis=0)])
 
 
 PARTS = ("#3f3f3f", "#e08a4f", "#5b93c7", "#c9c9c9")  # dark, orange, blue, light: ordered by need
@@ -616,14 +656,14 @@ def stacked_bars(
     xlabel: str,
     marks: Mapping[str, float] | None = None,
     form: str = "{:.2f}",
-    width: float = 6.2,
+    width: float = WIDTH,
     colours: Sequence[str] = PARTS,
 ) -> Axes:
     """Horizontal bars cut into parts, the total at the end; the parts are named above the bars.
 
     rows: {name: one value per part}, first row on top. marks: {name: value}, vertical lines.
     """
-    height = 0.34 * len(rows) + 1.15 + (0.25 if marks else 0)
+    height = 0.28 * len(rows) + 0.7 + (0.25 if marks else 0) + (0.3 if len(parts) > 1 else 0)
     ax = new_axes(xlabel, width=width, height=height)
     names, values = list(rows), np.array(list(rows.values()), dtype=float)
     places, left = np.arange(len(names)), np.zeros(len(names))
@@ -631,7 +671,8 @@ def stacked_bars(
         ax.barh(places, values[:, k], left=left, height=0.66, color=colours[k], label=part)
         left = left + values[:, k]
     for place, total in zip(places, left, strict=True):
-        label_line(ax, total, place, form.format(total), offset=(4, 0))
+        label = label_line(ax, total, place, form.format(total), offset=(4, 0))
+        label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
     ax.set_yticks(places, names)
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)
@@ -639,8 +680,8 @@ def stacked_bars(
     for name, value in (marks or {}).items():
         ax.axvline(value, color=COLOURS["png"], lw=1.2, dashes=_DASHES["png"])
         ax.annotate(
-            name, (value, 1), xycoords=("data", "axes fraction"), xytext=(3, 1),
-            textcoords="offset points", ha="left", va="bottom", fontsize=8.5,
+            name, (value, 1), xycoords=("data", "axes fraction"), xytext=(0, 1),
+            textcoords="offset points", ha="center", va="bottom", fontsize=8.5,
         )  # fmt: skip
     if len(parts) > 1:
         ax.figure.legend(

@@ -1,0 +1,469 @@
+"""The command: what it does, and what it says, in one line, when it cannot."""
+
+from __future__ import annotations
+
+import builtins
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import strokes
+import tiny
+from PIL import Image
+
+from cwlib import cli, codec, data, experiments, training, zoo
+from cwlib.coding import stream
+
+COMMANDS = ["compress", "decompress", "info", "train", "eval", "data", "models", "bench"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    where = tmp_path_factory.mktemp("weights")
+    tiny.save_all(where)
+    return where
+
+
+@pytest.fixture(autouse=True)
+def tiny_zoo(folder, monkeypatch, tmp_path):
+    """Commands run in an empty folder and know four tiny networks."""
+    monkeypatch.setattr(zoo, "WEIGHTS", folder)
+    for name, experiment in tiny.EXPERIMENTS.items():
+        monkeypatch.setitem(experiments.EXPERIMENTS, name, experiment)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "digit.png"
+    Image.fromarray(strokes.page(40, 33)).save(path)
+    return path
+
+
+@pytest.fixture
+def complaint(capsys):
+    """Run the command, expect a failure, return the one line that it says."""
+
+    def run(*words: object, status: int = 2) -> str:
+        assert cli.main([str(w) for w in words]) == status
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith("cwlib: ") and err.endswith("\n") and err.count("\n") == 1
+        return err[len("cwlib: ") : -1]
+
+    return run
+
+
+def compress(picture: Path, out: str = "d.cwc", model: str = "tiny-cw1", *more: str) -> int:
+    return cli.main(["compress", str(picture), out, "--model", model, *more])
+
+
+# --- the way there and back ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", sorted(tiny.EXPERIMENTS))
+def test_a_picture_is_compressed_described_and_brought_back(picture, capsys, model):
+    assert compress(picture, model=model) == 0
+    blob = Path("d.cwc").read_bytes()
+    out = capsys.readouterr().out
+    assert f"40x33 grey -> {len(blob)} bytes, {8 * len(blob) / (40 * 33):.4f} bpp" in out
+
+    assert cli.main(["info", "d.cwc"]) == 0
+    out = capsys.readouterr().out
+    assert model in out and "40x33, grey" in out and f"{len(blob)} bytes" in out
+
+    assert cli.main(["decompress", "d.cwc", "back.png"]) == 0
+    found = np.asarray(Image.open("back.png"))
+    assert np.array_equal(found, codec.decompress(blob))
+    assert sorted(p.name for p in Path.cwd().iterdir()) == ["back.png", "d.cwc", "digit.png"]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".tiff", ".pgm", ".PNG"])
+def test_every_lossless_format_gives_the_same_pixels(picture, suffix):
+    compress(picture)
+    assert cli.main(["decompress", "d.cwc", f"back{suffix}"]) == 0
+    found = np.asarray(Image.open(f"back{suffix}"))
+    assert np.array_equal(found, codec.decompress(Path("d.cwc").read_bytes()))
+
+
+def test_importance_reaches_the_model(picture):
+    compress(picture, "all.cwc")
+    compress(picture, "none.cwc", "tiny-cw1", "--importance", "0")
+    assert Path("none.cwc").stat().st_size < Path("all.cwc").stat().st_size
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "RGB", "P", "LA", "RGBA"])
+def test_a_grey_picture_in_any_mode_is_the_same_picture(mode):
+    grey = np.where(strokes.page(20, 20) > 100, 255, 0).astype(np.uint8)
+    Image.fromarray(grey).convert(mode).save("in.png")
+    assert compress(Path("in.png")) == 0
+    assert Path("d.cwc").read_bytes() == codec.compress(zoo.load("tiny-cw1"), grey)
+
+
+def test_a_photo_is_taken_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees to show it
+    Image.fromarray(strokes.page(20, 30)).save("in.png", exif=exif)
+    assert compress(Path("in.png")) == 0
+    assert codec.decompress(Path("d.cwc").read_bytes()).shape == (30, 20)
+
+
+def test_models_lists_models_experiments_and_studies(capsys):
+    assert cli.main(["models"]) == 0
+    out = capsys.readouterr().out
+    for name in (*tiny.EXPERIMENTS, "mnist-cw1-l0.03", "uniform"):
+        assert name in out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_each_command_has_an_example(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main([command, "--help"])
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    assert f"example: cwlib {command}" in out
+
+
+def test_the_examples_of_the_help_are_commands_that_exist(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    lines = [line.split("  ")[1] for line in capsys.readouterr().out.splitlines() if "  " in line]
+    examples = [line.split() for line in lines if line.startswith("cwlib ")]
+    assert len(examples) >= 5
+    for words in examples:
+        cli._parser().parse_args(words[1:])  # raises where a word does not fit
+
+
+def test_python_dash_m_is_the_same_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "cwlib", "frobnicate"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "frobnicate" in done.stderr
+
+
+# --- pictures and streams that cannot be read ----------------------------------------------------
+
+
+def test_a_missing_file_is_named(complaint):
+    assert "nothere.png" in complaint("compress", "nothere.png", "o", "--model", "tiny-cw")
+    assert "nothere.cwc" in complaint("decompress", "nothere.cwc", "o.png")
+    assert "nothere.cwc" in complaint("info", "nothere.cwc")
+
+
+def test_a_folder_is_not_a_file(complaint, tmp_path):
+    for words in (["compress", tmp_path, "o", "--model", "tiny-cw"], ["info", tmp_path]):
+        assert "is a folder" in complaint(*words)
+    assert "is a folder" in complaint("decompress", tmp_path, "o.png")
+
+
+def unreadable() -> dict[str, bytes]:
+    Image.fromarray(strokes.page(60, 60)).save("whole.png")
+    Image.fromarray(strokes.page(60, 60)).save("whole.jpg")
+    png, jpg = Path("whole.png").read_bytes(), Path("whole.jpg").read_bytes()
+    return {
+        "text": b"these are words\nin two lines\n",
+        "cut png": png[: len(png) // 2],
+        "png header": png[:20],
+        "cut jpg": jpg[: len(jpg) // 2],
+        "bad png": png[:60] + bytes(20) + png[80:],
+        "gif magic": b"GIF89a",
+        "tiff magic": b"II*\0" + bytes(8),
+    }
+
+
+def test_what_is_not_a_whole_picture_is_refused(complaint):
+    for name, content in unreadable().items():
+        Path("bad.png").write_bytes(content)
+        said = complaint("compress", "bad.png", "o.cwc", "--model", "tiny-cw")
+        assert "bad.png is not a readable picture" in said, name
+    assert not Path("o.cwc").exists()
+
+
+def test_a_png_cut_anywhere_is_refused_or_read(capsys):
+    Image.fromarray(strokes.page(16, 16)).save("whole.png")
+    png = Path("whole.png").read_bytes()
+    for size in range(len(png)):
+        Path("cut.png").write_bytes(png[:size])
+        status = compress(Path("cut.png"))
+        assert status in (0, 2)
+        assert capsys.readouterr().err.count("\n") == status // 2
+
+
+def test_an_empty_file_is_said_to_be_empty(complaint):
+    Path("empty.png").touch()
+    assert "is empty" in complaint("compress", "empty.png", "o", "--model", "tiny-cw")
+    Path("empty.cwc").touch()
+    assert "empty" in complaint("decompress", "empty.cwc", "o.png")
+    assert "empty" in complaint("info", "empty.cwc")
+
+
+def test_colour_transparency_and_16_bits_are_refused_not_dropped(complaint):
+    rng = np.random.default_rng(0)
+    rgb = rng.integers(0, 256, (8, 8, 3), np.uint8)
+    clear = np.dstack([np.full((8, 8, 3), 9, np.uint8), rgb[..., 0]])
+    pictures = {
+        "colour": Image.fromarray(rgb),
+        "colour picture (P)": Image.fromarray(rgb).quantize(8),
+        "colour picture (CMYK)": Image.fromarray(rgb).convert("CMYK"),
+        "transparent": Image.fromarray(clear),
+        "transparent pixels": Image.fromarray(clear).convert("LA"),
+        "more than 8 bits": Image.fromarray(np.full((8, 8), 300, np.uint16)),
+        "more than 8 bits ": Image.fromarray(np.full((8, 8), 0.5, np.float32)),
+    }
+    for says, picture in pictures.items():
+        picture.save("in.tif")
+        assert says.strip() in complaint("compress", "in.tif", "o", "--model", "tiny-cw")
+
+
+def test_a_damaged_stream_is_refused(complaint, picture, capsys):
+    compress(picture)
+    capsys.readouterr()
+    blob = Path("d.cwc").read_bytes()
+    Path("bad.cwc").write_bytes(blob[:-1] + bytes([blob[-1] ^ 1]))
+    assert "damaged" in complaint("decompress", "bad.cwc", "o.png")
+    assert "damaged" in complaint("info", "bad.cwc")
+    Path("bad.cwc").write_bytes(picture.read_bytes())
+    assert "not a cwlib stream" in complaint("decompress", "bad.cwc", "o.png")
+    assert not Path("o.png").exists()
+
+
+def test_a_stream_of_an_unknown_model_says_which_models_there_are(complaint):
+    Path("f.cwc").write_bytes(stream.pack(b"\xde\xad\xbe\xef", 8, 8, 1, [b""]))
+    said = complaint("decompress", "f.cwc", "o.png")
+    assert "deadbeef" in said and "tiny-cw1" in said
+
+
+# --- words that do not fit -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("", "required"),
+        ("frobnicate", "invalid choice: 'frobnicate'"),
+        ("compress digit.png", "required: OUT"),
+        ("compress digit.png o --model nope", "unknown model 'nope': there are tiny-cae"),
+        ("compress digit.png o --model no.safetensors", "no weights at no.safetensors"),
+        ("compress digit.png o --model tiny-cw --importance 2", "importance must lie in 0..1"),
+        ("compress digit.png o --model tiny-cw --importance nan", "importance must lie in 0..1"),
+        ("compress digit.png o --model tiny-cw --importance much", "invalid float value"),
+        ("compress digit.png o --model tiny-cae --importance 0.5", "no importance map"),
+        ("decompress digit.png o.jpg", "lossless picture"),
+        ("decompress digit.png o", "lossless picture"),
+        ("train nope", "unknown experiment 'nope'"),
+        ("train mnist-cw --steps 0", "--steps must be above zero"),
+        ("train mnist-cw --steps -3", "--steps must be above zero"),
+        ("train mnist-cw --minutes 0", "--minutes must be above zero"),
+        ("train mnist-cw --minutes nan", "--minutes must be above zero"),
+        ("train mnist-cw --minutes 1 --steps 1", "not allowed with"),
+        ("train mnist-cw --steps 1 --width 0", "--width must be above zero"),
+        ("train mnist-cw --steps 1 --seed -1", "--seed must be 0 or more"),
+        ("train mnist-cw --steps 1 --device abacus", "abacus"),
+        ("train mnist-cw --steps 1 --resume", "nothing to resume"),
+        ("train mnist-cw1-l0.03 --steps 1", "unknown model 'mnist-cw1'"),
+        ("eval nope", "unknown model or study 'nope'"),
+        ("eval tiny-cw --data kodak", "only mnist"),
+        ("eval tiny-cw --limit 0", "above zero"),
+        ("data nope", "unknown data set 'nope'"),
+        ("bench nope", "invalid choice"),
+        ("models extra", "unrecognized arguments: extra"),
+    ],
+)
+def test_words_that_do_not_fit_are_refused_in_one_line(
+    complaint, picture, monkeypatch, words, says
+):
+    monkeypatch.setattr(data, "mnist28", lambda split: (strokes.digits(20), np.zeros(20)))
+    monkeypatch.setattr(training, "tqdm", lambda **_: SilentBar())
+    assert says in complaint(*words.split())
+    assert not Path("o").exists()
+
+
+# --- places that cannot be written ---------------------------------------------------------------
+
+
+def test_an_output_folder_that_is_not_there_is_named(complaint, picture):
+    said = complaint("compress", picture, "no/such/o.cwc", "--model", "tiny-cw")
+    assert said == "cannot write no/such/o.cwc: No such file or directory"
+
+
+def test_a_file_is_not_a_folder_to_write_into(complaint, picture):
+    said = complaint("compress", picture, picture / "o.cwc", "--model", "tiny-cw")
+    assert "cannot write" in said and "Not a directory" in said
+
+
+def test_a_folder_or_a_device_is_never_replaced(complaint, picture, tmp_path):
+    (tmp_path / "o.cwc").mkdir()
+    said = complaint("compress", picture, "o.cwc", "--model", "tiny-cw")
+    assert "o.cwc: it is there and is not a plain file" in said
+    os.mkfifo("pipe")
+    assert "not a plain file" in complaint("compress", picture, "pipe", "--model", "tiny-cw")
+    assert Path("pipe").is_fifo()
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.ENOSPC, errno.EROFS])
+def test_a_write_that_fails_leaves_what_was_there(complaint, picture, monkeypatch, code):
+    Path("o.cwc").write_bytes(b"from before")
+
+    def refuse(path, content):
+        with builtins.open(path, "wb") as out:
+            out.write(content[:3])
+        raise OSError(code, os.strerror(code), str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    said = complaint("compress", picture, "o.cwc", "--model", "tiny-cw")
+    assert said == f"cannot write o.cwc: {os.strerror(code)}"
+    assert Path("o.cwc").read_bytes() == b"from before"
+    assert sorted(p.name for p in Path.cwd().iterdir()) == ["digit.png", "o.cwc"]
+
+
+# The real way in and out of the command, with a short speech for its work.
+TALKER = """
+import sys
+from cwlib import cli
+cli._models = lambda args: print("a trained model")
+sys.exit(cli.main(["models"]))
+"""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_full_disk_behind_stdout_is_told():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", TALKER], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 2
+    assert done.stderr == "cwlib: No space left on device\n"
+
+
+def test_a_reader_who_stops_reading_is_no_error():
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-c", TALKER], stdout=writing, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# --- data, evaluation, training ------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_data(monkeypatch, tmp_path):
+    """Neither files nor a network: the mirrors are a port where nobody listens."""
+    for variable in ("CWLIB_DATA", "CWLIB_CACHE"):
+        monkeypatch.setenv(variable, str(tmp_path / variable))
+    monkeypatch.setattr(data, "MIRRORS", dict.fromkeys(data.NAMES, ("http://127.0.0.1:9/{file}",)))
+
+
+@pytest.mark.parametrize(
+    "words", ["data mnist", "data kodak", "data", "train mnist-cw --steps 1", "eval tiny-cw"]
+)
+def test_without_data_one_line_says_what_is_wanted_and_where(
+    complaint, no_data, monkeypatch, words
+):
+    said = complaint(*words.split())
+    assert said.startswith("cannot get ") and "SHA-256" in said and "CWLIB_DATA" in said
+
+
+def test_eval_refuses_a_bad_results_file_before_the_work(complaint, monkeypatch):
+    monkeypatch.setattr(data, "mnist28", None)  # would be a TypeError
+    Path("junk.json").write_text("[1, 2]")
+    said = complaint("eval", "tiny-cw", "--out", "junk.json")
+    assert "junk.json is not a results file" in said
+    assert Path("junk.json").read_text() == "[1, 2]"
+
+
+@pytest.mark.parametrize("name", sorted(tiny.EXPERIMENTS))
+def test_eval_writes_and_prints_means_of_real_streams(monkeypatch, capsys, name):
+    originals = strokes.digits(3)
+    monkeypatch.setattr(data, "mnist28", lambda split: (originals, np.zeros(3)))
+    assert cli.main(["eval", name, "--limit", "2", "--out", "r.json"]) == 0
+    mean, *single = json.loads(Path("r.json").read_text())["records"]
+    assert (mean["image"], mean["images"], len(single)) == ("mean", 2, 2)
+    printed = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert printed.items() <= mean.items()
+
+    model, images = zoo.load(name), data.resize_digits(originals[:2])
+    blobs = [codec.compress(model, image) for image in images]
+    errors = [
+        ((codec.decompress(b).astype(float) - image) ** 2).mean()
+        for b, image in zip(blobs, images, strict=True)
+    ]
+    sizes = [len(b) for b in blobs]
+    assert [r["bpp"] for r in single] == pytest.approx([8 * s / 128**2 for s in sizes], rel=0.02)
+    assert [r["mse"] for r in single] == pytest.approx(errors, rel=0.02)
+
+
+CHILD = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import numpy, strokes
+from cwlib import cli, data
+data.mnist28 = lambda split: (strokes.digits(40), numpy.zeros(40))
+sys.exit(cli.main(sys.argv[2:]))
+"""
+
+
+def test_ctrl_c_on_a_training_run_exits_with_130_and_a_checkpoint(tmp_path, capsys, monkeypatch):
+    words = ["train", "mnist-cw", "--width", "4", "--runs", str(tmp_path)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", CHILD, Path(__file__).parent, *words, "--steps", "100000"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=tmp_path,
+    )
+    try:
+        said = b""
+        while b"step=50" not in said:  # the progress bar shows it when 50 steps are done
+            chunk = os.read(process.stderr.fileno(), 1000)
+            assert chunk, f"the run ended by itself: {said.decode()}"
+            said += chunk
+        process.send_signal(signal.SIGINT)
+        out, rest = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130 and out == b""
+    assert (said + rest).endswith(b"\ncwlib: interrupted; what was finished is kept\n")
+    assert b"Traceback" not in said + rest
+
+    # and the run goes on from there
+    monkeypatch.setattr(data, "mnist28", lambda split: (strokes.digits(40), np.zeros(40)))
+    assert cli.main([*words, "--steps", "52", "--resume"]) == 0
+    steps = int(capsys.readouterr().out.split()[1])
+    assert steps >= 52
+    assert [p.name for p in (tmp_path / "mnist-cw").glob("*.part")] == []
+    card = json.loads((tmp_path / "mnist-cw" / "mnist-cw.json").read_text())
+    assert card["steps"] == steps and "--width 4" in card["command"]
+    weights = tmp_path / "mnist-cw" / "mnist-cw.safetensors"
+    assert zoo.load(weights).experiment.width == 4
+
+
+def test_a_training_run_that_diverges_says_so_in_one_line(complaint, monkeypatch, capsys):
+    real = training.loss_terms
+
+    def broken(*args):
+        return {k: v * np.nan for k, v in real(*args).items()}
+
+    monkeypatch.setattr(training, "loss_terms", broken)
+    monkeypatch.setattr(data, "mnist28", lambda split: (strokes.digits(20), np.zeros(20)))
+    monkeypatch.setattr(training, "tqdm", lambda **_: SilentBar())
+    said = complaint("train", "mnist-cw", "--width", "4", "--steps", "3")
+    assert "step 0" in said and "lower the learning rate" in said
+
+
+class SilentBar:
+    """A progress bar that says nothing: what is on stderr is then the complaint alone."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return False

@@ -1,0 +1,402 @@
+"""Images to bytes and back: exact, for any size, and without fear of damaged bytes."""
+
+import hashlib
+import json
+import os
+import random
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import strokes
+import tiny
+import torch
+
+from cwlib import StreamError, codec, data, zoo
+from cwlib.coding import stream
+
+SHIPPED = zoo.names()
+TINY = sorted(tiny.EXPERIMENTS)
+SIZES = [(1, 1), (3, 5), (7, 200), (28, 28), (129, 127), (128, 128)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    where = tmp_path_factory.mktemp("weights")
+    tiny.save_all(where)
+    return where
+
+
+@pytest.fixture
+def tiny_zoo(folder, monkeypatch):
+    """A zoo of the four tiny networks and nothing else."""
+    monkeypatch.setattr(zoo, "WEIGHTS", folder)
+
+
+@pytest.fixture(scope="module")
+def digits(mnist_test):
+    return data.resize_digits(mnist_test[0][:20])
+
+
+def signed(body: bytes) -> bytes:
+    return body + struct.pack("<I", zlib.crc32(body))
+
+
+def decoder_input(model: zoo.TrainedModel, image: np.ndarray) -> tuple[torch.Tensor, ...]:
+    """What the decoder should see, by the paper's text and integer arithmetic of our own."""
+    padded = np.pad(image, [(0, -s % 8) for s in image.shape], mode="edge")
+    with torch.no_grad():
+        z, m = model.net.analyse(torch.from_numpy(padded)[None, None].float() / 255)
+    q = np.minimum((z.numpy().astype(np.float64) * 64).astype(int), 63)
+    if m is None:
+        return (torch.from_numpy((q + 0.5) / 64).float(),)
+    i = np.minimum((m.numpy().astype(np.float64) * 4).astype(int), 3)
+    cut = 6 - 2 * i  # all shipped models keep 2i bits
+    z_hat = torch.from_numpy((q >> cut << cut) / 64).float()
+    return z_hat, torch.from_numpy(i / 4).float()
+
+
+def pixels(x_hat: torch.Tensor, shape: tuple[int, int]) -> np.ndarray:
+    return np.rint(x_hat[0, 0].numpy() * 255)[: shape[0], : shape[1]]
+
+
+# --- round trips ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", SIZES)
+@pytest.mark.parametrize("name", TINY)
+def test_any_size_comes_back_as_the_decoder_made_it(tiny_zoo, name, shape):
+    model, image = zoo.load(name), strokes.page(*shape)
+    blob = codec.compress(model, image)
+    found = codec.decompress(blob)
+    assert found.shape == shape and found.dtype == np.uint8
+    with torch.no_grad():
+        wanted = pixels(model.net.synthesise(*decoder_input(model, image)), shape)
+    assert np.abs(found - wanted).max() <= 1  # rounding of x.5 in float32
+    assert (found == wanted).mean() > 0.99
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (28, 28), (129, 127)])
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_models_take_odd_sizes(name, shape):
+    model, image = zoo.load(name), strokes.page(*shape)
+    latents = codec.analyse(model, image[None])[0]
+    blob = codec.compress(model, image)
+    assert np.array_equal(codec.unpack(model, blob).symbols, latents.symbols)
+    assert codec.decompress(blob).shape == shape
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_digit_comes_back_and_looks_like_itself(digits, name):
+    model = zoo.load(name)
+    for image in digits[:5]:
+        found = codec.decompress(codec.compress(model, image)).astype(float)
+        error = ((found - image) ** 2).mean()
+        assert error < 0.2 * (image.astype(float) ** 2).mean()  # a black page would give 1
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_batch_and_its_images_one_by_one_give_streams_that_decode(tiny_zoo, name):
+    model, images = zoo.load(name), strokes.digits(3, 40)
+    for latents in codec.analyse(model, images):
+        blob = codec.pack(model, latents, (40, 40))
+        found = codec.unpack(model, blob)
+        assert np.array_equal(found.symbols, latents.symbols)
+        if latents.levels is not None:
+            assert np.array_equal(found.levels, latents.levels)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [lambda a: a[::-1, ::-1], lambda a: a.T, lambda a: a[::2, ::3], np.asfortranarray],
+    ids=["flipped", "transposed", "strided", "fortran"],
+)
+def test_the_memory_layout_of_an_image_does_not_matter(tiny_zoo, view):
+    model, image = zoo.load("tiny-cw1"), view(strokes.page(64, 48))
+    image.setflags(write=False)
+    assert codec.compress(model, image) == codec.compress(model, image.copy(order="C"))
+
+
+def test_compressing_leaves_the_image_alone_and_repeats_to_the_byte(tiny_zoo):
+    model, image = zoo.load("tiny-cw"), strokes.page(50, 50)
+    before = image.copy()
+    assert codec.compress(model, image) == codec.compress(model, image)
+    assert np.array_equal(image, before)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_the_shorter_of_the_two_huffman_streams_is_taken(tiny_zoo, name):
+    if name == "tiny-cw1":
+        pytest.skip("tiny-cw1 has no Huffman code")
+    model = zoo.load(name)
+    flat = codec.Latents(np.full((4, 16, 16), 7))  # 1024 times one value: 1 bit each with own table
+    rich = codec.analyse(model, strokes.page(128, 128)[None])[0]
+    for latents in (flat, rich):
+        static = len(model.coder.encode(latents.symbols.ravel()))
+        blob = codec.pack(model, latents, (128, 128))
+        assert len(blob) <= static + 17
+        assert np.array_equal(codec.unpack(model, blob).symbols, latents.symbols)
+    assert len(codec.pack(model, flat, (128, 128))) <= 128 + 32 + 18
+
+
+# --- the header ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_on_a_digit_the_header_is_at_most_20_bytes(tiny_zoo, name):
+    model = zoo.load(name)
+    for importance in (1.0, 0.2) if "cw" in name else (1.0,):
+        blob = codec.compress(model, strokes.page(128, 128), importance)
+        told = codec.info(blob)
+        assert len(blob) - sum(told.section_bytes) <= 20
+        assert told.bpp == 8 * len(blob) / 128**2
+
+
+def test_info_tells_the_header_without_decoding(tiny_zoo, monkeypatch):
+    model = zoo.load("tiny-cw1")
+    blob = codec.compress(model, strokes.page(30, 50))
+
+    def forbidden(*_):
+        raise AssertionError("info decodes")
+
+    for step in ("unpack", "synthesise"):
+        monkeypatch.setattr(codec, step, forbidden)
+    told = codec.info(blob)
+    assert (told.model, told.height, told.width, told.channels) == ("tiny-cw1", 30, 50, 1)
+    assert (told.model_id, told.n_bytes) == (model.model_id.hex(), len(blob))
+
+
+def test_info_of_a_foreign_model_has_no_name_but_its_hash(tiny_zoo):
+    told = codec.info(stream.pack(b"\xde\xad\xbe\xef", 10, 20, 1, [b"?"]))
+    assert (told.model, told.model_id) == (None, "deadbeef")
+
+
+def test_a_foreign_model_is_refused_with_its_hash_and_the_known_ones(tiny_zoo):
+    blob = stream.pack(b"\xde\xad\xbe\xef", 10, 20, 1, [b"?"])
+    with pytest.raises(StreamError) as caught:
+        codec.decompress(blob)
+    message = str(caught.value)
+    assert "deadbeef" in message and "\n" not in message
+    for name in TINY:
+        assert f"{name} {zoo.load(name).model_id.hex()}" in message
+
+
+def test_a_stream_of_one_model_is_not_unpacked_with_another(tiny_zoo):
+    blob = codec.compress(zoo.load("tiny-cw"), strokes.page(16, 16))
+    with pytest.raises(StreamError, match="tiny-resnet"):
+        codec.unpack(zoo.load("tiny-resnet"), blob)
+
+
+@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize(("channels", "sections"), [(3, 1), (1, 0), (1, 3)])
+def test_another_number_of_channels_or_sections_is_refused(tiny_zoo, name, channels, sections):
+    model = zoo.load(name)
+    with pytest.raises(StreamError, match="channel"):
+        codec.decompress(stream.pack(model.model_id, 8, 8, channels, [b"abc"] * sections))
+
+
+# --- importance ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [n for n in SHIPPED if "cw1" in n])
+def test_less_importance_never_costs_more_bytes(digits, name):
+    model = zoo.load(name)
+    sizes = np.array(
+        [
+            [len(codec.compress(model, image, step)) for step in np.linspace(0, 1, 5)]
+            for image in digits[:8]
+        ]
+    )
+    assert (np.diff(sizes.sum(axis=0)) >= 0).all()
+    assert sizes[:, 0].max() < sizes[:, -1].min()
+    for step in (0.0, 0.5):
+        assert codec.decompress(codec.compress(model, digits[0], step)).shape == (128, 128)
+
+
+@pytest.mark.parametrize("name", ["tiny-cw", "tiny-cw1"])
+def test_importance_zero_keeps_nothing(tiny_zoo, name):
+    latents = codec.analyse(zoo.load(name), strokes.page(64, 64)[None], 0.0)[0]
+    assert not latents.symbols.any()
+
+
+def test_importance_one_is_as_trained(tiny_zoo):
+    model, image = zoo.load("tiny-cw1"), strokes.page(64, 64)
+    assert codec.compress(model, image, 1.0) == codec.compress(model, image)
+
+
+@pytest.mark.parametrize("importance", [-0.1, 1.01, 2, float("nan"), float("inf")])
+def test_importance_outside_0_to_1_is_refused(tiny_zoo, importance):
+    with pytest.raises(ValueError, match=r"importance must lie in 0\.\.1"):
+        codec.compress(zoo.load("tiny-cw1"), strokes.page(16, 16), importance)
+
+
+@pytest.mark.parametrize("name", ["tiny-cae", "tiny-resnet"])
+def test_a_model_without_a_map_refuses_to_scale_it(tiny_zoo, name):
+    with pytest.raises(ValueError, match=f"{name} has no importance map"):
+        codec.compress(zoo.load(name), strokes.page(16, 16), 0.5)
+
+
+# --- images that no model takes ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("image", "error", "says"),
+    [
+        (np.zeros((8, 8)), TypeError, "uint8 pixels in 0..255, got float64"),
+        (np.zeros((8, 8), np.uint16), TypeError, "uint16"),
+        (np.zeros((8, 8), bool), TypeError, "bool"),
+        (np.zeros((8, 8), np.int8), TypeError, "int8"),
+        ([[1, 2], [3, 4]], TypeError, "int64"),
+        ("digit.png", TypeError, "uint8"),
+        (None, TypeError, "uint8"),
+        (np.zeros((8, 8, 3), np.uint8), ValueError, r"\(8, 8, 3\): convert it to grey"),
+        (np.zeros((8, 8, 1), np.uint8), ValueError, r"\(8, 8, 1\)"),
+        (np.zeros(8, np.uint8), ValueError, r"\(8,\)"),
+        (np.uint8(3), ValueError, r"\(\)"),
+        (np.zeros((0, 8), np.uint8), ValueError, r"at least 1x1, got shape \(0, 8\)"),
+        (np.zeros((8, 0), np.uint8), ValueError, r"at least 1x1"),
+        (np.zeros((1, 8, 8, 1), np.uint8), ValueError, "at least 1x1"),
+        (np.broadcast_to(np.uint8(0), (2**13, 2**12)), ValueError, "8192x4096 is over 16777216"),
+    ],
+)
+def test_what_is_not_a_grey_uint8_image_is_refused_with_a_reason(tiny_zoo, image, error, says):
+    with pytest.raises(error, match=says):
+        codec.compress(zoo.load("tiny-cae"), image)
+
+
+# --- damage --------------------------------------------------------------------------------------
+
+
+def damaged(rng: random.Random, blob: bytes, other: bytes) -> bytes:
+    """`blob` after one accident; half of them with a checksum that hides it."""
+    body, kind = bytearray(blob[:-4]), rng.randrange(6)
+    first = min(rng.choice([7, 11]), len(body) - 1)  # from the sizes in the header on, or behind
+    at = rng.randrange(first, len(body))
+    if kind == 0:  # flipped bits
+        for _ in range(rng.randint(1, 4)):
+            body[rng.randrange(first, len(body))] ^= 1 << rng.randrange(8)
+    elif kind == 1:  # cut short
+        del body[at:]
+    elif kind == 2:  # noise in place of the payload
+        body[at:] = rng.randbytes(rng.randrange(2 * len(body)))
+    elif kind == 3:  # the payload of another stream
+        body[12:] = other[12:-4]
+    elif kind == 4:  # something in between
+        body[at:at] = rng.randbytes(rng.randint(1, 9))
+    else:  # a run of one byte
+        body[at : at + rng.randint(1, 30)] = bytes([rng.choice([0, 255])]) * rng.randint(1, 30)
+    return signed(bytes(body)) if rng.random() < 0.7 else bytes(body) + blob[-4:]
+
+
+def fuzz(models: list[zoo.TrainedModel], n: int, max_pixels: int) -> dict[str, int]:
+    """Decode n damaged streams; anything but StreamError or an image of the stated size escapes."""
+    rng = random.Random(0)
+    blobs = []
+    for model in models:
+        for size in ((17, 30), (40, 40)):
+            blobs.append(codec.compress(model, strokes.page(*size)))
+            if "cw" in model.name:
+                blobs.append(codec.compress(model, strokes.page(*size), 0.3))
+    tally = {"refused": 0, "decoded": 0}
+    for k in range(n):
+        blob = damaged(rng, blobs[k % len(blobs)], rng.choice(blobs))
+        try:
+            image = codec.decompress(blob, max_pixels)
+        except StreamError as error:
+            assert str(error) and "\n" not in str(error)
+            tally["refused"] += 1
+        else:
+            header = stream.read_header(blob)
+            assert image.shape == (header.height, header.width) and image.dtype == np.uint8
+            tally["decoded"] += 1
+    return tally
+
+
+def test_2400_damaged_streams_are_refused_or_decode_to_their_size(tiny_zoo):
+    tally = fuzz([zoo.load(name) for name in TINY], 2400, max_pixels=2**12)
+    assert tally["refused"] > 1000 and tally["decoded"] > 100  # both ways were walked
+
+
+def test_damaged_streams_of_shipped_models_are_refused_or_decode_to_their_size():
+    if not SHIPPED:
+        pytest.skip("no weights are shipped yet")
+    tally = fuzz([zoo.load(name) for name in SHIPPED], 200, max_pixels=2**11)
+    assert tally["refused"] > 50
+
+
+def test_every_truncation_is_refused(tiny_zoo):
+    blob = codec.compress(zoo.load("tiny-cw"), strokes.page(24, 24))
+    for size in range(len(blob)):
+        with pytest.raises(StreamError):
+            codec.decompress(blob[:size])
+
+
+def test_a_stream_that_claims_too_many_pixels_is_refused_before_any_work(tiny_zoo, monkeypatch):
+    monkeypatch.setattr(codec, "synthesise", None)  # would be a TypeError
+    model = zoo.load("tiny-cw1")
+    for height, width in ((2**16, 2**16), (2**24 + 1, 1), (2**32 - 1, 2**32 - 1)):
+        with pytest.raises(StreamError, match="more than the limit of 16777216"):
+            codec.decompress(stream.pack(model.model_id, height, width, 1, [b"\x12"]))
+
+
+@pytest.mark.parametrize("blob", [b"", b"C", b"CW\x01", b"\x89PNG\r\n\x1a\n" * 9, bytes(100)])
+def test_what_is_no_stream_is_refused(blob):
+    with pytest.raises(StreamError):
+        codec.decompress(blob)
+
+
+# --- other processes -----------------------------------------------------------------------------
+
+CHILD = """
+import hashlib, json, pathlib, sys
+import torch
+torch.set_num_threads(2)
+from cwlib import codec, zoo
+for path in sys.argv[2:]:
+    zoo.WEIGHTS = pathlib.Path(sys.argv[1])
+    blob = pathlib.Path(path).read_bytes()
+    latents = codec.unpack(zoo.load(codec.info(blob).model), blob)
+    parts = [latents.symbols] + ([] if latents.levels is None else [latents.levels])
+    digest = hashlib.sha256(b"".join(a.tobytes() for a in parts)).hexdigest()
+    print(json.dumps([str(latents.symbols.dtype), latents.symbols.shape, digest]))
+"""
+
+
+def decoded_elsewhere(weights: Path, paths: list[Path]) -> list:
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(weights), *map(str, paths)],
+        env={**os.environ, "OMP_NUM_THREADS": "2"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_another_process_with_other_threads_decodes_the_same_symbols(folder, tmp_path, monkeypatch):
+    # the tiny networks and the shipped ones side by side
+    for weights in (folder, zoo.WEIGHTS):
+        for path in weights.glob("*.*"):
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        names = [name for name in zoo.names() if "cae" not in name]
+        wanted, paths = [], []
+        for name in names:
+            model = zoo.load(name)
+            latents = codec.analyse(model, strokes.page(120, 130)[None])[0]
+            paths.append(tmp_path / f"{name}.cwc")
+            paths[-1].write_bytes(codec.pack(model, latents, (120, 130)))
+            parts = [latents.symbols] + ([] if latents.levels is None else [latents.levels])
+            digest = hashlib.sha256(b"".join(a.tobytes() for a in parts)).hexdigest()
+            wanted.append(["int64", list(latents.symbols.shape), digest])
+    finally:
+        torch.set_num_threads(threads)
+    assert decoded_elsewhere(tmp_path, paths) == wanted

@@ -1,0 +1,63 @@
+"""The table of experiments: complete, frozen, and true to the papers where it says so."""
+
+from dataclasses import FrozenInstanceError, asdict
+
+import pytest
+
+from cwlib import experiments
+from cwlib.experiments import EXPERIMENTS, Experiment, get
+from cwlib.importance import READINGS
+from cwlib.models.autoencoders import KINDS
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_can_be_built_and_scheduled(name):
+    e = get(name)
+    assert e.name == name
+    assert e.model in KINDS and e.reading in READINGS
+    assert e.optimizer in ("adam", "sgd") and e.schedule in ("cosine", "constant")
+    assert e.lr > 0 and e.batch_size > 0 and e.epochs > 0 and e.lambda_rate >= 0
+    assert e.note and "\n" not in e.note
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_warm_start_is_another_experiment_with_a_net_of_the_same_shape(name):
+    e = get(name)
+    if e.warm_start is not None:
+        other = get(e.warm_start)
+        assert other.name != name and other.warm_start is None
+        shape = ("model", "width", "channels", "units", "map_channels", "reading", "last_norm")
+        assert [getattr(e, k) for k in shape] == [getattr(other, k) for k in shape]
+
+
+def test_the_names_of_the_design_are_there():
+    assert {"mnist-cae", "mnist-resnet", "mnist-cw", "mnist-cw1"} <= set(EXPERIMENTS)
+
+
+def test_a_rate_point_carries_its_lambda_in_its_name():
+    for name, e in EXPERIMENTS.items():
+        if "-l0" in name:
+            assert float(name.rpartition("-l")[2]) == e.lambda_rate
+
+
+@pytest.mark.parametrize("name", ["mnist-cae-sgd", "mnist-resnet-sgd", "mnist-cw-sgd"])
+def test_the_faithful_experiments_train_as_the_papers_figures_say(name):
+    e = get(name)
+    assert (e.optimizer, e.lr, e.batch_size, e.schedule) == ("sgd", 1e-3, 100, "constant")
+    assert (e.width, e.channels, e.units, e.lambda_rate, e.last_norm) == (64, 4, 3, 0.0, True)
+
+
+def test_settings_cannot_be_changed_in_place():
+    with pytest.raises(FrozenInstanceError):
+        get("mnist-cw").width = 8
+
+
+def test_settings_survive_the_way_through_a_card():
+    for e in EXPERIMENTS.values():
+        assert Experiment(**asdict(e)) == e
+
+
+def test_an_unknown_name_lists_all_names():
+    with pytest.raises(ValueError) as caught:
+        experiments.get("mnist-xyz")
+    assert all(name in str(caught.value) for name in EXPERIMENTS)

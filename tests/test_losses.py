@@ -1,0 +1,59 @@
+"""What training minimises, in closed forms."""
+
+import numpy as np
+import pytest
+import torch
+
+from cwlib import losses
+from cwlib.importance import READINGS
+
+
+def test_mse_is_the_mean_square_in_float32_whatever_comes_in():
+    x = torch.tensor([0.0, 0.5, 1.0, 0.25])
+    x_hat = torch.tensor([0.5, 0.5, 0.0, 0.25])
+    assert losses.mse(x_hat, x).item() == pytest.approx((0.25 + 1.0) / 4)
+    half = losses.mse(x_hat.bfloat16(), x)
+    assert half.dtype == torch.float32 and half.item() == pytest.approx(0.3125)
+
+
+def test_mse_of_an_image_with_itself_is_zero():
+    x = torch.rand(2, 1, 8, 8)
+    assert losses.mse(x, x).item() == 0
+
+
+def test_the_gradient_of_mse_is_twice_the_error_over_the_count():
+    x = torch.zeros(2, 5)
+    x_hat = torch.rand(2, 5, requires_grad=True)
+    losses.mse(x_hat, x).backward()
+    torch.testing.assert_close(x_hat.grad, 2 * x_hat.detach() / 10)
+
+
+def test_bits_per_pixel_divides_by_pixels_and_not_by_channels():
+    bits = torch.tensor([100.0, 300.0])
+    for channels in (1, 3):
+        x = torch.zeros(2, channels, 10, 20)
+        assert losses.bits_per_pixel(bits, x).item() == 1.0
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_kept_bits_per_pixel_of_a_constant_map(reading):
+    x = torch.zeros(2, 1, 128, 128)
+    for level in range(4):
+        for map_channels in (1, 4):
+            m = torch.full((2, map_channels, 16, 16), (level + 0.5) / 4)
+            found = losses.kept_bits_per_pixel(m, x, 4, reading).item()
+            assert found == pytest.approx(READINGS[reading][level] * 4 * 16 * 16 / 128**2)
+
+
+def test_the_six_bits_of_every_value_are_the_papers_upper_bound():
+    m = torch.ones(1, 4, 16, 16)
+    x = torch.zeros(1, 1, 128, 128)
+    assert losses.kept_bits_per_pixel(m, x, 4, "double").item() == pytest.approx(0.375)
+
+
+def test_a_mixed_map_costs_its_mean():
+    levels = np.array([[0, 1], [2, 3]])
+    m = torch.from_numpy((levels + 0.5) / 4).float().reshape(1, 1, 2, 2)
+    x = torch.zeros(1, 1, 16, 16)
+    # bits (0 + 2 + 4 + 6) for each of 4 channels, over 256 pixels
+    assert losses.kept_bits_per_pixel(m, x, 4, "double").item() == pytest.approx(48 / 256)

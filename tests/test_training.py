@@ -1,0 +1,392 @@
+"""The training loop: what a crash, Ctrl-C, a full disk or a diverging loss leave behind."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import strokes
+import torch
+
+from cwlib import experiments, training
+from cwlib.training import Budget, TrainingStopped, batches, learning_rate
+
+TINY = replace(
+    experiments.get("mnist-cw"), name="tiny", width=4, units=1, batch_size=2, lambda_rate=0.01
+)
+IMAGES = strokes.digits(8)
+STEPS = 16
+
+
+def train(folder: Path, steps: int = STEPS, experiment=TINY, **more) -> training.Run:
+    more = {"device": "cpu", "images": IMAGES, "progress_bar": False, **more}
+    return training.train(experiment, folder, Budget(steps=steps), **more)
+
+
+def weights(run: training.Run) -> dict[str, torch.Tensor]:
+    return run.model.state_dict()
+
+
+def same(a: dict, b: dict) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def checkpoint(folder: Path) -> dict:
+    return torch.load(folder / "checkpoint.pt", weights_only=True)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> training.Run:
+    """The run that nothing interrupts."""
+    return train(tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture
+def every_step(monkeypatch):
+    """A checkpoint after every step."""
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
+
+
+def spoil_step(monkeypatch, step: int, spoil) -> None:
+    """Hand the terms of the loss at `step` (counted from 0, in this process) to `spoil`."""
+    real, counter = training.loss_terms, itertools.count()
+
+    def terms(*args):
+        found = real(*args)
+        return spoil(found) if next(counter) == step else found
+
+    monkeypatch.setattr(training, "loss_terms", terms)
+
+
+# --- budget, schedule, order of the images -------------------------------------------------------
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_a_step_budget_is_the_number_of_steps(tmp_path, steps):
+    run = train(tmp_path, steps)
+    assert run.step == steps == checkpoint(tmp_path)["step"]
+    assert not run.model.training
+
+
+def test_without_a_budget_the_epochs_of_the_experiment_are_trained(tmp_path):
+    e = replace(TINY, epochs=1.5)  # 8 images in batches of 2: 4 steps an epoch
+    run = training.train(e, tmp_path, device="cpu", images=IMAGES, progress_bar=False)
+    assert run.step == 6
+
+
+def test_progress_is_the_used_share_of_the_budget():
+    assert [Budget(steps=4).progress(k, 99.0) for k in (0, 1, 4, 9)] == [0, 0.25, 1, 1]
+    assert [Budget(seconds=10).progress(99, s) for s in (0.0, 2.5, 10.0, 11.0)] == [0, 0.25, 1, 1]
+
+
+def test_the_learning_rate_warms_up_holds_and_falls_along_a_cosine():
+    e = replace(TINY, lr=3.0, schedule="cosine")
+    assert learning_rate(e, 0.0) == pytest.approx(3.0 * 0.001 / 0.05)
+    assert learning_rate(e, 0.024) == pytest.approx(1.5)
+    for share in (0.05, 0.2, 0.5):
+        assert learning_rate(e, share) == pytest.approx(3.0)
+    # a quarter, a half and three quarters of the cosine's way from 1 to 0.02
+    for share, height in ((0.625, math.cos(math.pi / 4)), (0.75, 0.0), (1.0, -1.0)):
+        assert learning_rate(e, share) == pytest.approx(3.0 * (0.02 + 0.98 * (1 + height) / 2))
+
+
+def test_a_constant_schedule_is_constant():
+    e = replace(TINY, lr=0.25, schedule="constant")
+    assert {learning_rate(e, share) for share in np.linspace(0, 1, 11)} == {0.25}
+
+
+def numbered(n: int) -> np.ndarray:
+    """n images that tell which they are by their first pixel."""
+    images = np.zeros((n, 28, 28), np.uint8)
+    images[:, 0, 0] = np.arange(n)
+    return images
+
+
+def seen(experiment, images: np.ndarray, first_step: int, steps: int) -> list[list[int]]:
+    endless = batches(experiment, images, first_step)
+    return [b[:, 0, 0].tolist() for b in itertools.islice(endless, steps)]
+
+
+def test_each_epoch_is_another_permutation_of_the_images():
+    epochs = [seen(TINY, numbered(20), 10 * k, 10) for k in range(3)]
+    flat = [sum(epoch, []) for epoch in epochs]
+    for epoch in flat:
+        assert sorted(epoch) == list(range(20))
+    assert flat[0] != flat[1] != flat[2] != flat[0]
+
+
+def test_a_last_batch_that_is_not_full_is_left_out():
+    e = replace(TINY, batch_size=6)
+    flat = sum(seen(e, numbered(20), 0, 3), [])
+    assert len(flat) == len(set(flat)) == 18
+
+
+@pytest.mark.parametrize("first_step", [1, 9, 10, 11, 25])
+def test_what_a_step_sees_does_not_depend_on_where_the_run_began(first_step):
+    images = numbered(20)
+    assert seen(TINY, images, first_step, 8) == seen(TINY, images, 0, 40)[first_step:][:8]
+
+
+def test_the_order_depends_on_the_seed():
+    assert seen(TINY, numbered(20), 0, 5) != seen(replace(TINY, seed=1), numbered(20), 0, 5)
+
+
+def test_the_same_run_twice_gives_the_same_weights_to_the_bit(tmp_path, whole):
+    assert same(weights(train(tmp_path)), weights(whole))
+    assert not same(weights(train(tmp_path, experiment=replace(TINY, seed=1))), weights(whole))
+
+
+def test_the_rate_term_is_weighed_by_lambda_and_faded_in():
+    model = torch.nn.Identity()
+    m = torch.full((1, 4, 16, 16), 0.9)
+    x = torch.zeros(1, 1, 128, 128)
+    out = training.autoencoders.Output(x + 0.5, m, m, m)
+    model.forward = lambda _: out
+    terms = training.loss_terms(replace(TINY, lambda_rate=2.0), model, x, 0.5)
+    assert terms["mse"].item() == 0.25
+    assert terms["bpp"].item() == pytest.approx(0.375)  # level 3 everywhere: all 6 bits
+    assert terms["loss"].item() == pytest.approx(0.25 + 0.5 * 2.0 * 0.375)
+
+
+def test_sgd_is_sgd_with_the_momentum_of_the_experiment(tmp_path, monkeypatch):
+    e = replace(TINY, optimizer="sgd", lr=1e-3, momentum=0.9, schedule="constant")
+    folder = tmp_path / "sgd"
+    train(folder, 2, e, half=False)
+    group = checkpoint(folder)["optimizer"]["param_groups"][0]
+    assert (group["momentum"], group["lr"]) == (0.9, 1e-3)
+
+
+# --- interruptions -------------------------------------------------------------------------------
+
+CHILD = """
+import os, pathlib, signal, sys, types
+sys.path.insert(0, os.path.dirname(sys.argv[1]))
+import torch
+torch.set_num_threads(int(sys.argv[3]))
+import test_training
+from cwlib import training
+
+# A clock that goes 0.1 s a step, so that nothing here depends on how busy the machine is.
+ticks = [0.0]
+def monotonic():
+    ticks[0] += 0.1
+    return ticks[0]
+training.time = types.SimpleNamespace(monotonic=monotonic)
+training.CHECKPOINT_SECONDS = 0.35
+real_step, real_save = training._Loop.one_step, torch.save
+def one_step(loop, *args):
+    if sys.argv[4] == "step" and loop.step == 13:
+        os.kill(os.getpid(), signal.SIGKILL)
+    real_step(loop, *args)
+def save(state, path):
+    if sys.argv[4] == "save" and state["step"] > 10:
+        pathlib.Path(path).write_bytes(b"half a checkpoint")
+        os.kill(os.getpid(), signal.SIGKILL)
+    real_save(state, path)
+training._Loop.one_step, torch.save = one_step, save
+test_training.train(sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("moment", ["step", "save"])
+def test_a_killed_run_resumes_to_the_same_weights_to_the_bit(tmp_path, whole, moment):
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, __file__, tmp_path, str(torch.get_num_threads()), moment],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    found = checkpoint(tmp_path)["step"]
+    # 0.35 s of a clock that goes 0.1 s a step: at most four steps lie between two checkpoints
+    assert 13 - 5 <= found < 13
+    run = train(tmp_path, resume=True)
+    assert run.step == STEPS
+    assert same(weights(run), weights(whole))
+
+
+def test_ctrl_c_in_the_middle_of_a_step_ends_the_step_and_keeps_it(tmp_path, whole, monkeypatch):
+    def press(terms):
+        os.kill(os.getpid(), signal.SIGINT)
+        return terms
+
+    spoil_step(monkeypatch, 6, press)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path)
+    assert checkpoint(tmp_path)["step"] == 7
+    assert list(tmp_path.glob("*.part")) == []
+    monkeypatch.undo()
+    assert same(weights(train(tmp_path, resume=True)), weights(whole))
+
+
+def test_after_training_ctrl_c_is_what_it_was(tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    train(tmp_path, 1)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_training_runs_in_another_thread_too(tmp_path):
+    runs = []
+    thread = threading.Thread(target=lambda: runs.append(train(tmp_path, 2)))
+    thread.start()
+    thread.join()
+    assert runs[0].step == 2
+
+
+def test_a_resumed_run_has_the_learning_curve_of_an_uninterrupted_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "LOG_EVERY", 4)
+    once = train(tmp_path / "once", 12).curve
+    # the second run stops in the middle of a row, at step 6; the schedule is that of 12 steps
+    spoil_step(monkeypatch, 6, lambda terms: {**terms, "loss": terms["loss"] * torch.nan})
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
+    with pytest.raises(TrainingStopped):
+        train(tmp_path / "twice", 12)
+    twice = train(tmp_path / "twice", 12, resume=True).curve
+    strip = [[{k: v for k, v in row.items() if k != "seconds"} for row in c] for c in (once, twice)]
+    assert [row["step"] for row in once] == [4, 8, 12]
+    assert strip[0] == strip[1]
+
+
+def test_resuming_a_finished_run_changes_nothing(tmp_path, whole):
+    train(tmp_path)
+    run = train(tmp_path, resume=True)
+    assert run.step == STEPS and same(weights(run), weights(whole))
+
+
+def test_without_resume_a_run_starts_anew(tmp_path, whole):
+    train(tmp_path, 3)
+    assert same(weights(train(tmp_path)), weights(whole))
+
+
+def test_a_warm_start_takes_what_fits(tmp_path, whole):
+    other = training.autoencoders.build(replace(TINY, model="resnet"))
+    copied = training.copy_matching(whole.model, other)
+    assert copied == len(other.state_dict())  # cw is resnet and an importance net
+    assert all(torch.equal(v, weights(whole)[k]) for k, v in other.state_dict().items())
+    wider = training.autoencoders.build(replace(TINY, width=6))
+    assert 0 < training.copy_matching(whole.model, wider) < len(wider.state_dict())
+
+
+# --- what stops a run ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_stops_with_the_step_and_the_last_checkpoint(
+    tmp_path, monkeypatch, every_step, bad
+):
+    spoil_step(monkeypatch, 5, lambda terms: {**terms, "loss": terms["loss"] * bad})
+    with pytest.raises(TrainingStopped) as caught:
+        train(tmp_path)
+    assert "step 5" in str(caught.value) and "\n" not in str(caught.value)
+    kept = checkpoint(tmp_path)
+    assert kept["step"] == 5
+    assert all(v.isfinite().all() for v in kept["model"].values())
+
+
+def test_weights_that_are_not_finite_never_get_into_a_checkpoint(tmp_path, monkeypatch, every_step):
+    real = training._Loop.one_step
+
+    def one_step(loop, *args):
+        real(loop, *args)
+        if loop.step == 4:  # a finite loss with an infinite gradient does this
+            with torch.no_grad():
+                next(loop.model.parameters())[0] = math.nan
+
+    monkeypatch.setattr(training._Loop, "one_step", one_step)
+    with pytest.raises(TrainingStopped, match="a weight .* step 4"):
+        train(tmp_path)
+    assert checkpoint(tmp_path)["step"] == 3
+
+
+@pytest.mark.parametrize("where", ["torch.save", "os.replace"])
+def test_a_full_disk_leaves_the_checkpoint_before_and_no_part(tmp_path, monkeypatch, where):
+    train(tmp_path, 2)
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+
+    def full(state, path):
+        if where == "torch.save":
+            Path(path).write_bytes(b"some")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(torch if where == "torch.save" else os, where.partition(".")[2], full)
+    with pytest.raises(TrainingStopped, match="cannot write .*checkpoint.pt: .*No space left"):
+        train(tmp_path, 3)
+    monkeypatch.undo()
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def test_nothing_to_resume_is_said(tmp_path):
+    with pytest.raises(TrainingStopped, match="nothing to resume: .*checkpoint.pt"):
+        train(tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [({"lr": 1e-4}, "lr"), ({"width": 6, "seed": 3}, "width, seed"), ({"model": "cae"}, "model")],
+)
+def test_a_checkpoint_of_another_experiment_is_refused_by_its_settings(tmp_path, change, says):
+    train(tmp_path, 1)
+    with pytest.raises(TrainingStopped, match=rf"other settings \({says}\)"):
+        train(tmp_path, resume=True, experiment=replace(TINY, **change))
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    train(tmp_path, 1)
+    path = tmp_path / "checkpoint.pt"
+    whole_file = path.read_bytes()
+    for content in (b"", b"junk", whole_file[: len(whole_file) // 2]):
+        path.write_bytes(content)
+        with pytest.raises(TrainingStopped, match="cannot read"):
+            train(tmp_path, resume=True)
+    for state in (torch.zeros(3), {"model": {}}, {"experiment": 3}):
+        torch.save(state, path)
+        with pytest.raises(TrainingStopped, match="cannot read"):
+            train(tmp_path, resume=True)
+
+
+def test_a_checkpoint_that_holds_code_is_not_run(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "sprung"),)
+
+    torch.save({"experiment": Trap()}, tmp_path / "checkpoint.pt")
+    with pytest.raises(TrainingStopped, match="cannot read"):
+        train(tmp_path, resume=True)
+    assert not (tmp_path / "sprung").exists()
+
+
+# --- devices -------------------------------------------------------------------------------------
+
+
+def test_auto_takes_the_gpu_where_there_is_one(monkeypatch):
+    for cuda, mps, wanted in ((True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda cuda=cuda: cuda)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda mps=mps: mps)
+        assert training.pick_device("auto").type == wanted
+    assert training.pick_device("cpu").type == "cpu"
+
+
+def test_a_gpu_that_is_not_there_is_refused_in_words(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="device cuda: torch sees no CUDA GPU"):
+        training.pick_device("cuda")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU on this machine")
+def test_a_run_moves_from_the_gpu_to_the_cpu(tmp_path):
+    on_gpu = train(tmp_path, 8, device="cuda")
+    assert on_gpu.device.startswith("cuda") and on_gpu.step == 8
+    on_cpu = train(tmp_path, 16, resume=True, device="cpu")
+    assert on_cpu.step == 16
+    assert all(v.isfinite().all() for v in weights(on_cpu).values())
