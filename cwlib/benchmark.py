@@ -139,8 +139,8 @@ def coders(n: int = 1_000_000, repeats: int = 5, seed: int = 0) -> dict:
 def codec_speed(images: np.ndarray, repeats: int = 5) -> dict:
     """Milliseconds to compress and decompress one picture, per trained model and for WebP.
 
-    images: (N, H, W) uint8; wall-clock time, the median over images of the best of `repeats`, after a
-    warm-up. `ratio`: how many times as long as WebP in the same run.
+    images: (N, H, W) uint8; wall-clock time after a warm-up, the median over images of the best of
+    `repeats`. `ratio`: how many times as long as WebP in the same run.
     """
     load_before = _load_average()
     ways = {"webp": (lambda i: baselines.encode("webp", i, 20), partial(baselines.decode, "webp"))}

@@ -600,7 +600,7 @@ def rd_overview(
         ax.axvline(bpp, color=COLOURS["png"], lw=1, dashes=_DASHES["png"], zorder=1)
         ax.annotate(
             name, (bpp, 1), xycoords=("data", "axes fraction"), xytext=(0, 4),
-            textcoords="offset points", rotation=40, rotation_mode="anchor", fontsize=8.5,
+            textcoords="offset points", rotation=50, rotation_mode="anchor", fontsize=8.5,
             color=COLOURS["png"],
         )  # fmt: skip
     ticks = [t for t in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0) if xlim[0] <= t <= xlim[1]]
@@ -623,6 +623,9 @@ def _name_lines(ax: Axes, names: Sequence[tuple[str, str, np.ndarray]]) -> None:
             steps = np.linspace(0, 1, 60)[:, None]
             drawn += [a + steps * (b - a) for a, b in zip(corners, corners[1:], strict=False)]
             drawn += [corners] * 30  # a hidden marker is worse than a hidden piece of line
+        else:  # a vertical line
+            x = ax.transData.transform((line.get_xdata()[0], ax.get_ylim()[0]))[0]
+            drawn.append(np.column_stack([np.full(200, x), np.linspace(frame.y0, frame.y1, 200)]))
     ink = np.concatenate(drawn)
     for text, colour, points in names:
         best = None
@@ -678,7 +681,7 @@ def stacked_bars(
     ax.grid(axis="y", visible=False)
     ax.set_xlim(0, 1.13 * max([*left, *(marks or {}).values()]))
     for name, value in (marks or {}).items():
-        ax.axvline(value, color=COLOURS["png"], lw=1.2, dashes=_DASHES["png"])
+        ax.axvline(value, color=COLOURS["png"], lw=1.2, dashes=_DASHES["png"], zorder=0.9)
         ax.annotate(
             name, (value, 1), xycoords=("data", "axes fraction"), xytext=(0, 1),
             textcoords="offset points", ha="center", va="bottom", fontsize=8.5,

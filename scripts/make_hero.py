@@ -1,6 +1,6 @@
 """Draw book/_static/hero.png: digits, their importance maps, and what comes back from the files.
 
-    python scripts/make_hero.py
+python scripts/make_hero.py
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class Tables:
                 raise ValueError(
                     f"table {t}: must run from 0 to {TOTAL}, not {cdf[0]} to {cdf[-1]}"
                 )
-            if (np.diff(cdf) <= 0).any():
+            if (np.diff(cdf.astype(np.int64)) <= 0).any():  # unsigned differences would wrap
                 raise ValueError(f"table {t}: an interval is empty; every symbol needs at least 1")
         longest = max(len(c) for c in cdfs)
         packed = np.full((len(cdfs), longest), TOTAL, dtype=np.int64)

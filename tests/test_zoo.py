@@ -1,0 +1,309 @@
+"""Trained networks on disk: whole, named by their bytes, never pickled, and as good as reported."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import pickle
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import strokes
+import tiny
+import torch
+from safetensors.torch import load_file, save_file
+
+from cwlib import codec, data, zoo
+from cwlib.coding import context, huffman
+
+TINY = sorted(tiny.EXPERIMENTS)
+SHIPPED = zoo.names()
+RESULTS = Path(__file__).resolve().parent.parent / "book" / "results" / "mnist.json"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    where = tmp_path_factory.mktemp("weights")
+    tiny.save_all(where)
+    return where
+
+
+@pytest.fixture
+def tiny_zoo(folder, tmp_path, monkeypatch):
+    """A zoo of four tiny networks, for this test alone."""
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)
+    return tmp_path
+
+
+def save(net, folder, card=None, digits=None):
+    card = {"steps": 1} if card is None else card
+    return zoo.save(net, folder, card, strokes.digits(4, 128) if digits is None else digits)
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+def test_names_are_those_of_the_files_in_order(tiny_zoo):
+    assert zoo.names() == ["tiny-cae", "tiny-cw", "tiny-cw1", "tiny-resnet"]
+
+
+@pytest.mark.parametrize("name", ["nope", "", "../tiny-cw/x", "tiny-cw.json"])
+def test_an_unknown_name_lists_what_there_is(tiny_zoo, name):
+    with pytest.raises(zoo.UnknownModel) as caught:
+        zoo.load(name)
+    assert all(known in str(caught.value) for known in TINY)
+
+
+def test_a_path_loads_weights_from_anywhere(tiny_zoo, tmp_path):
+    elsewhere = tmp_path / "else"
+    save(tiny.net("tiny-cw"), elsewhere)
+    assert zoo.load(elsewhere / "tiny-cw.safetensors").name == "tiny-cw"
+    with pytest.raises(zoo.UnknownModel, match="no weights at .*gone.safetensors"):
+        zoo.load(elsewhere / "gone.safetensors")
+
+
+def test_a_model_is_loaded_once_and_again_when_its_file_changes(tiny_zoo):
+    first = zoo.load("tiny-cw")
+    assert zoo.load("tiny-cw") is first
+    torch.manual_seed(1)
+    save(tiny.net("tiny-cw").apply(lambda m: None), tiny_zoo)
+    path = tiny_zoo / "tiny-cw.safetensors"
+    os.utime(path, ns=(1, path.stat().st_mtime_ns + 1_000_000))
+    assert zoo.load("tiny-cw") is not first
+
+
+# --- identity ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_the_identity_is_the_beginning_of_the_sha256_of_the_file(tiny_zoo, name):
+    digest = hashlib.sha256((tiny_zoo / f"{name}.safetensors").read_bytes()).digest()
+    model = zoo.load(name)
+    assert model.model_id == digest[:4]
+    assert zoo.by_id(digest[:4]) is model
+
+
+def test_an_unknown_identity_tells_the_known_ones(tiny_zoo):
+    with pytest.raises(zoo.UnknownModel) as caught:
+        zoo.by_id(b"\xde\xad\xbe\xef")
+    message = str(caught.value)
+    assert "deadbeef" in message
+    for name in TINY:
+        assert f"{name} {zoo.load(name).model_id.hex()}" in message
+
+
+def test_saving_the_same_net_twice_gives_the_same_bytes(tmp_path):
+    for name in TINY:
+        a, b = (save(tiny.net(name), tmp_path / k) for k in "ab")
+        assert a.model_id == b.model_id
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_what_is_saved_is_what_is_loaded(tmp_path, name):
+    net = tiny.net(name)
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    model = save(net, tmp_path)
+    assert not model.net.training
+    assert model.experiment == tiny.EXPERIMENTS[name]
+    for k, v in model.net.state_dict().items():
+        if k.endswith("num_batches_tracked"):
+            continue
+        # half precision, 11 bits, but for the running statistics and the prior
+        full = "running_" in k or k.startswith("prior.")
+        torch.testing.assert_close(
+            v, before[k], rtol=0 if full else 2**-11, atol=0 if full else 1e-7
+        )
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_the_weights_are_in_half_precision_and_no_pickle(tiny_zoo, name):
+    path = tiny_zoo / f"{name}.safetensors"
+    tensors = load_file(path)
+    kernels = [v for k, v in tensors.items() if k.startswith("net.g_a") and v.ndim == 4]
+    assert kernels and {v.dtype for v in kernels} == {torch.float16}
+    with pytest.raises((pickle.UnpicklingError, EOFError, ValueError, KeyError, IndexError)):
+        pickle.loads(path.read_bytes())
+
+
+def test_loading_never_unpickles(tiny_zoo, monkeypatch):
+    def forbidden(*_, **__):
+        raise AssertionError("a pickle is loaded")
+
+    for module, name in ((pickle, "load"), (pickle, "loads"), (torch, "load")):
+        monkeypatch.setattr(module, name, forbidden)
+    monkeypatch.setattr(pickle, "Unpickler", forbidden)
+    zoo._load.cache_clear()
+    for name in TINY:
+        zoo.load(name)
+
+
+def test_the_card_goes_there_and_back(tmp_path):
+    card = {"command": "cwlib train x", "seconds": 12, "curve": [{"step": 50, "psnr": 20.5}]}
+    model = save(tiny.net("tiny-cw1"), tmp_path, card)
+    on_disk = json.loads((tmp_path / "tiny-cw1.json").read_text())
+    assert on_disk == model.card
+    assert on_disk.items() >= {**card, "name": "tiny-cw1"}.items()
+    assert on_disk["experiment"] == asdict(tiny.EXPERIMENTS["tiny-cw1"])
+
+
+def test_metrics_are_added_to_the_card_and_nothing_is_lost(tiny_zoo):
+    before = json.loads((tiny_zoo / "tiny-cw.json").read_text())
+    identity = zoo.load("tiny-cw").model_id
+    for metrics in ({"bpp": 0.5}, {"bpp": 0.25}):  # a second evaluation replaces the first
+        zoo.write_metrics("tiny-cw", metrics)
+        assert json.loads((tiny_zoo / "tiny-cw.json").read_text()) == {**before, "metrics": metrics}
+    assert zoo.by_id(identity).name == "tiny-cw"  # streams made before still decode
+
+
+def test_a_full_disk_leaves_what_was_there(tiny_zoo, monkeypatch):
+    before = {p.name: p.read_bytes() for p in tiny_zoo.iterdir()}
+
+    def full(path, content):
+        with open(path, "wb") as out:
+            out.write(content[:10])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        save(tiny.net("tiny-cw"), tiny_zoo, {"steps": 99})
+    assert {p.name: p.read_bytes() for p in tiny_zoo.iterdir()} == before
+
+
+def spoil_weights(path: Path, how: str) -> None:
+    tensors = load_file(path)
+    first = next(k for k in tensors if k.startswith("net."))
+    if how == "cut":
+        path.write_bytes(path.read_bytes()[:-100])
+    elif how == "junk":
+        path.write_bytes(b"junk" * 100)
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how == "missing":
+        save_file({k: v for k, v in tensors.items() if k != first}, path)
+    elif how == "shape":
+        save_file({**tensors, first: torch.zeros(3)}, path)
+    elif how == "no coder":
+        save_file({k: v for k, v in tensors.items() if k.startswith("net.")}, path)
+    else:
+        save_file({**tensors, "huffman.lengths": torch.ones(64, dtype=torch.uint8)}, path)
+
+
+@pytest.mark.parametrize(
+    "how", ["cut", "junk", "empty", "missing", "shape", "no coder", "bad code"]
+)
+def test_damaged_weights_are_refused_by_name(tiny_zoo, how):
+    spoil_weights(tiny_zoo / "tiny-cw.safetensors", how)
+    with pytest.raises(zoo.UnknownModel, match="tiny-cw.safetensors does not hold the weights"):
+        zoo.load("tiny-cw")
+
+
+@pytest.mark.parametrize(
+    "card",
+    ["", "[]", "{}", '{"name": "x"}', '{"name": "x", "experiment": {"nope": 1}}', "\xff", "null"],
+)
+def test_a_damaged_card_is_refused_by_name(tiny_zoo, card):
+    (tiny_zoo / "tiny-cw.json").write_bytes(card.encode("latin-1"))
+    zoo._load.cache_clear()
+    with pytest.raises(zoo.UnknownModel, match="tiny-cw.json is not a readable card"):
+        zoo.load("tiny-cw")
+
+
+def test_weights_without_a_card_are_refused(tiny_zoo):
+    (tiny_zoo / "tiny-cw.json").unlink()
+    zoo._load.cache_clear()
+    with pytest.raises(zoo.UnknownModel, match="tiny-cw.json is not a readable card"):
+        zoo.load("tiny-cw")
+
+
+# --- coders --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_each_model_has_the_coder_of_its_kind_and_can_code_every_value(tiny_zoo, name):
+    coder = zoo.load(name).coder
+    if name == "tiny-cw1":
+        assert isinstance(coder, context.Coder) and coder.kept == (0, 2, 4, 6)
+    else:
+        assert isinstance(coder, huffman.Code)
+        assert coder.lengths.size == 64 and coder.lengths.min() >= 1
+
+
+def test_the_huffman_code_is_learnt_from_the_digits(tmp_path):
+    net, digits = tiny.net("tiny-resnet"), strokes.digits(6, 128)
+    model = save(net, tmp_path, digits=digits)
+    with torch.no_grad():
+        z = model.net.analyse(torch.from_numpy(digits)[:, None].float() / 255)[0]
+    counts = np.bincount(np.minimum((z.numpy() * 64).astype(int), 63).ravel(), minlength=64)
+    order = np.argsort(-counts, kind="stable")
+    lengths = model.coder.lengths[order].astype(int)
+    assert (np.diff(lengths) >= 0).all() or counts[order][
+        np.diff(lengths, prepend=0) < 0
+    ].max() <= 1
+    used = counts / counts.sum()
+    entropy = -(used[used > 0] * np.log2(used[used > 0])).sum()
+    assert entropy <= used @ model.coder.lengths <= entropy + 0.1
+
+
+# --- what is shipped -----------------------------------------------------------------------------
+
+
+def full_evaluation(name: str) -> list[dict]:
+    """Records of `cwlib eval NAME` over all test digits, or a skip."""
+    if not RESULTS.exists():
+        pytest.skip(f"{RESULTS.name} is not there yet")
+    rows = json.loads(RESULTS.read_text())["records"]
+    rows = [r for r in rows if r["command"] == f"cwlib eval {name}" and r["experiment"] == name]
+    if not rows:
+        pytest.skip(f"no full evaluation of {name} in {RESULTS.name} yet")
+    return rows
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_model_is_small_complete_and_sound(name):
+    path = zoo.WEIGHTS / f"{name}.safetensors"
+    assert path.stat().st_size <= 12 * 2**20
+    model = zoo.load(name)
+    assert model.name == model.experiment.name == name
+    for tensor in model.net.state_dict().values():
+        assert tensor.isfinite().all()
+    wanted = {"command", "data", "seed", "steps", "seconds", "device", "torch", "curve"}
+    assert wanted <= set(model.card)
+    assert name in model.card["command"]
+
+
+def test_the_shipped_models_have_different_identities():
+    assert len({zoo.load(name).model_id for name in SHIPPED}) == len(SHIPPED)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_models_card_has_the_evaluation_of_the_results_file(name):
+    mean = next(r for r in full_evaluation(name) if r["image"] == "mean")
+    metrics = json.loads((zoo.WEIGHTS / f"{name}.json").read_text()).get("metrics", {})
+    for key in ("bpp", "mse", "psnr"):
+        assert metrics.get(key) == mean[key]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_model_does_on_the_first_digits_what_the_results_file_says(mnist_test, name):
+    single = [r for r in full_evaluation(name) if r["image"] != "mean"]
+    model = zoo.load(name)
+    images = data.resize_digits(mnist_test[0][:50])  # the evaluation's batch
+    latents = codec.analyse(model, images)
+    assert len(single) == 10
+    for row in single:
+        k = row["image"]
+        blob = codec.pack(model, latents[k], images[k].shape)
+        found = codec.decompress(blob).astype(float)
+        # another machine's floats may move a value or two out of 1024 into the next bin
+        assert 8 * len(blob) / images[k].size == pytest.approx(row["bpp"], abs=2e-3)
+        error = ((found - images[k]) ** 2).mean()
+        assert 10 * np.log10(255**2 / error) == pytest.approx(row["psnr"], abs=0.1)
