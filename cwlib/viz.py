@@ -574,14 +574,15 @@ def rd_overview(
     """Everything on one page: rate on a logarithmic axis, names beside the lines, no legend.
 
     curves: (name, colour name, look, [(bpp, quality), ...]); look is 'line', 'dashed', 'dotted' or
-    'points'; an empty name is not written. marks: {name: bpp} of lossless files, vertical lines.
+    'points'; 'dotted' joins the points as they are given, the others by rate. An empty name is not
+    written. marks: {name: bpp} of lossless files, vertical lines.
     """
     ax = new_axes("bits per pixel (logarithmic)", ylabel, width=width, height=height)
     ax.set_xscale("log")
     ax.set(xlim=xlim, ylim=ylim)
     names = []
     for name, colour, look, points in curves:
-        line = np.array(sorted(points), dtype=float)
+        line = np.array(points if look == "dotted" else sorted(points), dtype=float)
         tint = COLOURS.get(colour, COLOURS["original"])
         settings = {"color": tint, "marker": _MARKERS.get(colour, ".")}
         if look == "points":

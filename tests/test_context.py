@@ -159,8 +159,9 @@ def test_the_quarter_octaves_are_the_powers_of_two():
 @given(unit, octaves, st.sampled_from([-10, 10]))
 def test_a_net_of_biases_predicts_them_on_the_grid(mu_step, s_step, offset):
     # all weights zero, so that the outputs are b3: mu in 1/128, log2 s in 1/4, to the nearest
+    # (half a step of mu is 2^12, of log2 s 2^17)
     zero = [np.zeros_like(a) for a in random_coder().map_net.arrays()]
-    zero[5][0] = [mu_step * 2**13 + offset * 100, s_step * 2**18 + offset * 100]
+    zero[5][0] = [mu_step * 2**13 + offset * 400, s_step * 2**18 + offset * 13000]
     mu, s = context._predict(np.zeros(14, dtype=np.int64), tuple(zero), 0)
     assert (mu, s) == (mu_step / 128, pytest.approx(2 ** (s_step / 4), rel=1e-15))
 

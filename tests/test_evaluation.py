@@ -1,4 +1,4 @@
-"""Records: means by closed forms, the paper's accounting by a textbook, files never half-written."""
+"""Records: means by closed forms, the paper's accounting by a textbook, files whole or not."""
 
 from __future__ import annotations
 
