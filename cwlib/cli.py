@@ -42,13 +42,22 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _complain("interrupted; what was finished is kept", 130)
     except BrokenPipeError:  # `cwlib models | head -1`: nobody reads on, and that is all right
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _settle_stdout()
         return 0
     except OSError as error:
+        _settle_stdout()
         where = f"{error.filename}: " if error.filename else ""
         return _complain(f"{where}{error.strerror or error}", 2)
     except (UsageError, ValueError, TypeError, RuntimeError) as error:
         return _complain(" ".join(str(error).split()), 2)
+
+
+def _settle_stdout() -> None:
+    """Drop what cannot be written to stdout: else Python complains once more at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(text: str, status: int) -> int:

@@ -332,11 +332,20 @@ sys.exit(cli.main(["models"]))
 """
 
 
+def buffered() -> dict[str, str]:
+    """The environment, in which Python keeps what it prints until it has more."""
+    return {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_a_full_disk_behind_stdout_is_told():
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-c", TALKER], stdout=full, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", TALKER],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=buffered(),
         )
     assert done.returncode == 2
     assert done.stderr == "cwlib: No space left on device\n"
@@ -346,7 +355,11 @@ def test_a_reader_who_stops_reading_is_no_error():
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
-        [sys.executable, "-c", TALKER], stdout=writing, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", TALKER],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=buffered(),
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, "")

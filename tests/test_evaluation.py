@@ -59,10 +59,16 @@ def test_the_mean_is_that_of_rates_errors_and_psnrs():
         json.dumps(record)  # plain numbers, no arrays
 
 
-def test_a_lossless_image_has_no_psnr_and_neither_has_the_mean():
-    mean, lossless, other = summarise("e", "d", [1.0, 1.0], [0.0, 255**2 / 100])
-    assert "psnr" not in mean and "psnr" not in lossless
+def test_an_exact_image_is_counted_and_left_out_of_the_mean_psnr():
+    mean, exact, other = summarise("e", "d", [1.0, 1.0], [0.0, 255**2 / 100])
+    assert mean["exact"] == 1 and mean["psnr"] == 20 and "psnr" not in exact
     assert other["psnr"] == 20 and mean["mse"] == pytest.approx(255**2 / 200, abs=1e-5)
+    assert "exact" not in summarise("e", "d", [1.0], [4.0])[0]
+
+
+def test_a_lossless_codec_has_no_psnr_at_all():
+    mean = summarise("e", "d", [1.0, 1.0], [0.0, 0.0])[0]
+    assert "psnr" not in mean and mean["exact"] == 2
 
 
 def test_at_most_ten_single_images_are_kept():
@@ -177,6 +183,23 @@ def test_fewer_uniform_bits_are_fewer_bytes(tiny_zoo, pages, monkeypatch):
     assert rates == sorted(rates)
     for r in means:  # at least one bit a value, at most as many as there are and a header
         assert 0.0625 <= r["bpp"] <= 0.0625 * (r["bits"] + 1) + 8 * 17 / 128**2
+
+
+def test_the_rivals_that_know_the_source_are_charged_to_the_large_pixels(pages, monkeypatch):
+    monkeypatch.setattr(evaluation.baselines, "gzip_bpp", lambda: 0.0805)
+    records = evaluation.source_records(pages, progress=False)
+    by_name = {r["experiment"]: r for r in records if r["experiment"] != "grey-28"}
+    assert set(by_name) == {"png-28", "webp-lossless-28", "gzip-28"}
+    sizes = [len(evaluation.baselines.encode("png", image)) for image in pages.originals]
+    assert by_name["png-28"]["bpp"] == pytest.approx(8 * np.mean(sizes) / 128**2, abs=1e-5)
+    assert {r["mse"] for r in by_name.values()} == {0.0}
+
+    grey = [r for r in records if r["experiment"] == "grey-28"]
+    assert [r["quality"] for r in grey] == list(evaluation.GREY_LEVELS)
+    two = data.resize_digits(np.where(pages.originals > 127, 255, 0).astype(np.uint8))
+    error = ((two.astype(float) - pages.images) ** 2).mean()
+    assert grey[0]["mse"] == pytest.approx(error, rel=1e-4)
+    assert grey[0]["bpp"] < grey[-1]["bpp"] and grey[0]["mse"] > grey[-1]["mse"]
 
 
 def test_the_targets_are_the_models_and_the_studies(tiny_zoo):

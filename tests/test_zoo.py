@@ -110,6 +110,9 @@ def test_saving_the_same_net_twice_gives_the_same_bytes(tmp_path):
 @pytest.mark.parametrize("name", TINY)
 def test_what_is_saved_is_what_is_loaded(tmp_path, name):
     net = tiny.net(name)
+    for k, v in net.state_dict().items():
+        if "running_" in k:
+            v += 200_000 / 3  # more than half precision holds, and no round number
     before = {k: v.clone() for k, v in net.state_dict().items()}
     model = save(net, tmp_path)
     assert not model.net.training

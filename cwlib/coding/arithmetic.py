@@ -11,8 +11,7 @@ rippling left over 255s. At the end the shortest byte string inside the interval
 decoder reads zeros after it.
 
 Reference: Witten, Neal, Cleary, 'Arithmetic coding for data compression', CACM 1987; the byte-wise
-renormalisation follows Martin, 'Range encoding', 1979. Nothing here is fast for its own sake:
-`rans.py` is.
+renormalisation follows Martin, 'Range encoding', 1979.
 """
 
 from __future__ import annotations
