@@ -53,7 +53,7 @@ def summarise(
 ) -> list[dict]:
     """Mean record and single-image records from per-image bpp and MSE (0..255 scale).
 
-    An image that came back exactly has no PSNR: the mean is over the others, and `exact` counts them.
+    An image that came back exactly has no PSNR: `exact` counts these, the mean is over the rest.
     """
     rates, errors = np.asarray(list(rates)), np.asarray(list(errors))
     with np.errstate(divide="ignore"):

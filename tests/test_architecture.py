@@ -1,14 +1,16 @@
 """The package is one staircase: imports only go down. The imports are read, not run."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "cwlib"
 
-# From the ground up. A module imports only from floors below its own; `coding` and `models` are
-# packages on one floor, whose modules may import each other as long as there is no circle.
+# From the ground up. A module imports only from floors below its own; `coding`, `models` and `viz`
+# are packages, each on one floor, whose modules may import each other as long as there is no
+# circle.
 FLOORS = [
     ["coding", "quantize", "layers", "metrics", "data", "experiments", "viz"],
     ["importance"],
@@ -112,6 +114,13 @@ def test_the_package_itself_imports_only_from_the_ground():
         assert FLOOR_OF.get(top(name)) == 0, (
             f"cwlib/__init__.py imports {name}: `import cwlib` is light"
         )
+
+
+def test_every_folder_of_modules_is_installed():
+    text = (PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"^packages = (\[.*?\])$", text, re.MULTILINE | re.DOTALL)
+    folders = {dotted(path / "__init__.py") for path in {path.parent for path in MODULES}}
+    assert set(ast.literal_eval(listed)) == folders
 
 
 def test_there_is_no_circle():
