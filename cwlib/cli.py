@@ -220,7 +220,8 @@ def _device_name(device: str) -> str:
 
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(0)
-    return f"{device}, {torch.get_num_threads()} threads" if device == "cpu" else device
+    n = torch.get_num_threads()
+    return f"cpu, {n} thread{'s' * (n > 1)}" if device == "cpu" else device
 
 
 def _eval(args: argparse.Namespace) -> None:
