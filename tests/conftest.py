@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import TypeVar
 
 import numpy as np
 import pytest
 from hypothesis import settings
+from needs import data_or_skip
 
 from cwlib import data
 
 # A busy machine makes single examples slow, which is no fault of the code under test.
-settings.register_profile("cwlib", deadline=None)
+# Under CI the examples are the same in every run: a red run then says something about the change.
+settings.register_profile("cwlib", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("cwlib")
-
-T = TypeVar("T")
-
-
-def data_or_skip(load: Callable[[], T]) -> T:
-    """`load()`; without the data the test skips, or fails where CWLIB_REQUIRE_DATA=1."""
-    try:
-        return load()
-    except data.DataUnavailable as error:
-        if os.environ.get("CWLIB_REQUIRE_DATA") == "1":
-            pytest.fail(f"CWLIB_REQUIRE_DATA=1, but {error}", pytrace=False)
-        pytest.skip(str(error))
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:
@@ -48,7 +36,19 @@ def kodak_images() -> list[np.ndarray]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever uses a data fixture carries the `data` mark, so that `-m 'not data'` is complete."""
+    """Whatever uses a data fixture carries the `data` mark, so that `-m 'not data'` is complete.
+
+    The chapters need the digits too: without files and network their cells are skipped, with a
+    reason, unless CWLIB_REQUIRE_DATA=1.
+    """
     for item in items:
         if {"mnist_test", "kodak_images"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.data)
+    cells = [item for item in items if item.path.suffix == ".ipynb"]
+    if not cells or os.environ.get("CWLIB_REQUIRE_DATA") == "1" or data.available("mnist"):
+        return
+    try:
+        data.fetch("mnist")
+    except data.DataUnavailable as error:
+        for item in cells:
+            item.add_marker(pytest.mark.skip(reason=" ".join(str(error).split())))
