@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 from hypothesis import settings
 from needs import data_or_skip
 
@@ -33,6 +35,14 @@ def mnist_test() -> tuple[np.ndarray, np.ndarray]:
 def kodak_images() -> list[np.ndarray]:
     """The 24 Kodak images, uint8 (H, W, 3), read-only."""
     return [_read_only(image) for image in data_or_skip(data.kodak)]
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with weights of the four tiny networks; whoever changes it works on a copy."""
+    where = tmp_path_factory.mktemp("weights")
+    tiny.save_all(where)
+    return where
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -24,17 +24,10 @@ TINY = sorted(tiny.EXPERIMENTS)
 SIZES = [(1, 1), (3, 5), (7, 200), (28, 28), (129, 127), (128, 128)]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    where = tmp_path_factory.mktemp("weights")
-    tiny.save_all(where)
-    return where
-
-
 @pytest.fixture
-def tiny_zoo(folder, monkeypatch):
+def tiny_zoo(tiny_weights, monkeypatch):
     """A zoo of the four tiny networks and nothing else."""
-    monkeypatch.setattr(zoo, "WEIGHTS", folder)
+    monkeypatch.setattr(zoo, "WEIGHTS", tiny_weights)
 
 
 @pytest.fixture(scope="module")
@@ -378,9 +371,11 @@ def decoded_elsewhere(weights: Path, paths: list[Path]) -> list:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_another_process_with_other_threads_decodes_the_same_symbols(folder, tmp_path, monkeypatch):
+def test_another_process_with_other_threads_decodes_the_same_symbols(
+    tiny_weights, tmp_path, monkeypatch
+):
     # the tiny networks and the shipped ones side by side
-    for weights in (folder, zoo.WEIGHTS):
+    for weights in (tiny_weights, zoo.WEIGHTS):
         for path in weights.glob("*.*"):
             (tmp_path / path.name).write_bytes(path.read_bytes())
     monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)

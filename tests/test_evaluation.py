@@ -20,17 +20,10 @@ from cwlib import codec, data, evaluation, experiments, zoo
 from cwlib.evaluation import merge, paper_accounting, summarise
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    where = tmp_path_factory.mktemp("weights")
-    tiny.save_all(where)
-    return where
-
-
 @pytest.fixture
-def tiny_zoo(folder, monkeypatch):
+def tiny_zoo(tiny_weights, monkeypatch):
     """A zoo of four tiny networks."""
-    monkeypatch.setattr(zoo, "WEIGHTS", folder)
+    monkeypatch.setattr(zoo, "WEIGHTS", tiny_weights)
     for name, experiment in tiny.EXPERIMENTS.items():
         monkeypatch.setitem(experiments.EXPERIMENTS, name, experiment)
 

@@ -25,17 +25,10 @@ SHIPPED = zoo.names()
 RESULTS = Path(__file__).resolve().parent.parent / "book" / "results" / "mnist.json"
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    where = tmp_path_factory.mktemp("weights")
-    tiny.save_all(where)
-    return where
-
-
 @pytest.fixture
-def tiny_zoo(folder, tmp_path, monkeypatch):
+def tiny_zoo(tiny_weights, tmp_path, monkeypatch):
     """A zoo of four tiny networks, for this test alone."""
-    for path in folder.iterdir():
+    for path in tiny_weights.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)
     return tmp_path
