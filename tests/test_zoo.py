@@ -248,13 +248,10 @@ def test_the_huffman_code_is_learnt_from_the_digits(tmp_path):
 
 
 def full_evaluation(name: str) -> list[dict]:
-    """Records of `cwlib eval NAME` over all test digits, or a skip."""
-    if not RESULTS.exists():
-        pytest.skip(f"{RESULTS.name} is not there yet")
+    """Records of `cwlib eval NAME` over all test digits; every shipped model must have them."""
     rows = json.loads(RESULTS.read_text())["records"]
     rows = [r for r in rows if r["command"] == f"cwlib eval {name}" and r["experiment"] == name]
-    if not rows:
-        pytest.skip(f"no full evaluation of {name} in {RESULTS.name} yet")
+    assert rows, f"{name} is shipped without `cwlib eval {name} --out book/results/mnist.json`"
     return rows
 
 
