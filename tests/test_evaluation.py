@@ -16,8 +16,9 @@ import pytest
 import strokes
 import tiny
 
-from cwlib import codec, data, evaluation, experiments, zoo
+from cwlib import baselines, codec, data, evaluation, experiments, zoo
 from cwlib.evaluation import merge, paper_accounting, summarise
+from cwlib.evaluation.digits import GREY_LEVELS
 
 
 @pytest.fixture
@@ -153,7 +154,7 @@ def test_a_stream_that_decodes_to_something_else_is_never_counted(tiny_zoo, page
         return latents
 
     monkeypatch.setattr(codec, "unpack", liar)
-    with pytest.raises(evaluation.stream.StreamError, match="did not decode to its own symbols"):
+    with pytest.raises(codec.StreamError, match="did not decode to its own symbols"):
         evaluation.model_records("tiny-cae", pages, progress=False)
 
 
@@ -179,16 +180,16 @@ def test_fewer_uniform_bits_are_fewer_bytes(tiny_zoo, pages, monkeypatch):
 
 
 def test_the_rivals_that_know_the_source_are_charged_to_the_large_pixels(pages, monkeypatch):
-    monkeypatch.setattr(evaluation.baselines, "gzip_bpp", lambda: 0.0805)
+    monkeypatch.setattr(baselines, "gzip_bpp", lambda: 0.0805)
     records = evaluation.source_records(pages, progress=False)
     by_name = {r["experiment"]: r for r in records if r["experiment"] != "grey-28"}
     assert set(by_name) == {"png-28", "webp-lossless-28", "gzip-28"}
-    sizes = [len(evaluation.baselines.encode("png", image)) for image in pages.originals]
+    sizes = [len(baselines.encode("png", image)) for image in pages.originals]
     assert by_name["png-28"]["bpp"] == pytest.approx(8 * np.mean(sizes) / 128**2, abs=1e-5)
     assert {r["mse"] for r in by_name.values()} == {0.0}
 
     grey = [r for r in records if r["experiment"] == "grey-28"]
-    assert [r["quality"] for r in grey] == list(evaluation.GREY_LEVELS)
+    assert [r["quality"] for r in grey] == list(GREY_LEVELS)
     two = data.resize_digits(np.where(pages.originals > 127, 255, 0).astype(np.uint8))
     error = ((two.astype(float) - pages.images) ** 2).mean()
     assert grey[0]["mse"] == pytest.approx(error, rel=1e-4)

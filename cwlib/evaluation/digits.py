@@ -1,31 +1,26 @@
 """A model or a baseline over the test digits -> records for book/results/mnist.json.
 
 Every `bpp` is 8 * len(stream) / pixels of a stream that was decoded again and compared; the few
-figures that are not (the paper's own accounting) have `estimated: true`. A record is either the
-mean over all images (`image: "mean"`) or one image (`image: 0`, 1, ...). PSNR means are means of
-per-image PSNRs.
+figures that are not (the paper's own accounting) have `estimated: true`.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from cwlib import baselines, codec, data, experiments, metrics, zoo
+from cwlib import baselines, codec, data, metrics, zoo
 from cwlib.coding import huffman, stream
-from cwlib.importance import CODE_BITS
+from cwlib.evaluation.results import summarise
+from cwlib.importance import CODE_BITS, kept_bits
 from cwlib.models import autoencoders
 from cwlib.quantize import to_levels
 
 BATCH = 50
-SINGLE_IMAGES = 10  # images with a record of their own
 IMPORTANCE_STEPS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 UNIFORM_BITS = (2, 3, 4, 6)
 DECIMALS = 6  # the paper: 'the first 6 digits of the encoding result'
@@ -46,37 +41,6 @@ def mnist(limit: int | None = None) -> TestSet:
     """The MNIST test digits, all 10,000 or the first `limit`."""
     originals = data.mnist28("test")[0][:limit]
     return TestSet("mnist", originals, data.resize_digits(originals))
-
-
-def summarise(
-    experiment: str, dataset: str, rates: Iterable[float], errors: Iterable[float], **more
-) -> list[dict]:
-    """Mean record and single-image records from per-image bpp and MSE (0..255 scale).
-
-    An image that came back exactly has no PSNR: `exact` counts these, the mean is over the rest.
-    """
-    rates, errors = np.asarray(list(rates)), np.asarray(list(errors))
-    with np.errstate(divide="ignore"):
-        psnr = 10 * np.log10(255**2 / errors)
-    base = {"experiment": experiment, "dataset": dataset, **more}
-    mean = {**base, "image": "mean", "images": len(rates)}
-    mean |= {"bpp": rates.mean(), "mse": errors.mean()}
-    lossy = np.isfinite(psnr)
-    if lossy.any():
-        mean["psnr"] = psnr[lossy].mean()
-    if not lossy.all():
-        mean["exact"] = int((~lossy).sum())
-    records = [mean]
-    for k in range(min(SINGLE_IMAGES, len(rates))):
-        one = {**base, "image": k, "bpp": rates[k], "mse": errors[k]}
-        if np.isfinite(psnr[k]):
-            one["psnr"] = psnr[k]
-        records.append(one)
-    return [{k: _rounded(v) for k, v in record.items()} for record in records]
-
-
-def _rounded(value: object) -> object:
-    return round(float(value), 5) if isinstance(value, float | np.floating) else value
 
 
 def _mse(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -119,8 +83,6 @@ def model_records(
 @torch.no_grad()
 def _kept_bits(model: zoo.TrainedModel, images: np.ndarray, importance: float) -> float:
     """Mean number of leading bits that the map keeps per code value."""
-    from cwlib.importance import kept_bits
-
     x = torch.from_numpy(images).unsqueeze(1).float() / 255
     z, m = model.net.analyse(x)
     _, levels = model.net.symbols(z, importance * m)
@@ -292,78 +254,3 @@ def source_records(test: TestSet, progress: bool = True) -> list[dict]:
         records += summarise("grey-28", test.name, rates, errors, quality=levels)[:1]
     gz = {"experiment": "gzip-28", "dataset": test.name, "image": "mean", "mse": 0.0}
     return [*records, {**gz, "images": 10000, "bpp": round(baselines.gzip_bpp(), 5)}]
-
-
-def targets() -> dict[str, Callable[[TestSet], list[dict]]]:
-    """What `cwlib eval` can do, by name: every trained model and the studies."""
-    table: dict[str, Callable[[TestSet], list[dict]]] = {
-        name: lambda test, name=name: model_records(name, test)
-        for name in zoo.names()
-        if experiments.get(name).dataset == "mnist"
-    }
-    table["uniform"] = uniform_records
-    table["accounting"] = accounting_records
-    table["baselines"] = baseline_records
-    table["source"] = source_records
-    for name in ("mnist-cw", "mnist-cw1"):
-        table[f"importance:{name}"] = lambda test, name=name: importance_records(name, test)
-    return table
-
-
-def merge(path: Path, command: str, records: list[dict]) -> None:
-    """Put records into a results file, in place of all that the same command made before.
-
-    Writes the file whole or not at all. Raises ValueError if it is not a results file.
-    """
-    path = Path(path)
-    made_by, found = open_results(path)
-    rows = [r for r in found if r["command"] != command]
-    rows += [{**r, "command": command} for r in records]
-    rows.sort(key=lambda r: (r["command"], r["experiment"]))
-    lines = ",\n".join(" " + json.dumps(r) for r in rows)
-    text = f'{{"made_by": {json.dumps(made_by)}, "records": [\n{lines}\n]}}\n'
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(text)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def open_results(path: Path) -> tuple[str, list[dict]]:
-    """Maker and records of a results file, none of a missing one. Raises ValueError for junk."""
-    if not path.exists():
-        return "cwlib eval", []
-    try:
-        found = json.loads(path.read_text())
-        for record in found["records"]:
-            record["command"], record["experiment"]
-        return found["made_by"], found["records"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is not a results file ({error!r}): name another") from error
-
-
-def results_file(name: str) -> Path:
-    """book/results/NAME.json of the repository that the working folder lies in.
-
-    Raises FileNotFoundError saying how to get the file.
-    """
-    for folder in (Path.cwd(), *Path.cwd().parents):
-        path = folder / "book" / "results" / f"{name}.json"
-        if path.exists():
-            return path
-    raise FileNotFoundError(
-        f"book/results/{name}.json is not above {Path.cwd()}: run inside the repository, "
-        f"or make the file with `cwlib eval all --out book/results/{name}.json`"
-    )
-
-
-def read(results: str | Path, **wanted: object) -> list[dict]:
-    """Records whose fields equal `wanted`: read("mnist", experiment="mnist-cw", image="mean").
-
-    results: a name in book/results, or the path of a results file.
-    """
-    path = results if isinstance(results, Path) else results_file(results)
-    records = json.loads(path.read_text())["records"]
-    return [r for r in records if all(r.get(k) == v for k, v in wanted.items())]

@@ -1,0 +1,106 @@
+"""Records of measurements, and the files under book/results that hold them.
+
+A record is either the mean over all images of a data set (`image: "mean"`) or one image
+(`image: 0`, 1, ...). PSNR means are means of per-image PSNRs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+SINGLE_IMAGES = 10  # images with a record of their own
+
+
+def summarise(
+    experiment: str, dataset: str, rates: Iterable[float], errors: Iterable[float], **more
+) -> list[dict]:
+    """Mean record and single-image records from per-image bpp and MSE (0..255 scale).
+
+    An image that came back exactly has no PSNR: `exact` counts these, the mean is over the rest.
+    """
+    rates, errors = np.asarray(list(rates)), np.asarray(list(errors))
+    with np.errstate(divide="ignore"):
+        psnr = 10 * np.log10(255**2 / errors)
+    base = {"experiment": experiment, "dataset": dataset, **more}
+    mean = {**base, "image": "mean", "images": len(rates)}
+    mean |= {"bpp": rates.mean(), "mse": errors.mean()}
+    lossy = np.isfinite(psnr)
+    if lossy.any():
+        mean["psnr"] = psnr[lossy].mean()
+    if not lossy.all():
+        mean["exact"] = int((~lossy).sum())
+    records = [mean]
+    for k in range(min(SINGLE_IMAGES, len(rates))):
+        one = {**base, "image": k, "bpp": rates[k], "mse": errors[k]}
+        if np.isfinite(psnr[k]):
+            one["psnr"] = psnr[k]
+        records.append(one)
+    return [{k: _rounded(v) for k, v in record.items()} for record in records]
+
+
+def _rounded(value: object) -> object:
+    return round(float(value), 5) if isinstance(value, float | np.floating) else value
+
+
+def merge(path: Path, command: str, records: list[dict]) -> None:
+    """Put records into a results file, in place of all that the same command made before.
+
+    Writes the file whole or not at all. Raises ValueError if it is not a results file.
+    """
+    path = Path(path)
+    made_by, found = open_results(path)
+    rows = [r for r in found if r["command"] != command]
+    rows += [{**r, "command": command} for r in records]
+    rows.sort(key=lambda r: (r["command"], r["experiment"]))
+    lines = ",\n".join(" " + json.dumps(r) for r in rows)
+    text = f'{{"made_by": {json.dumps(made_by)}, "records": [\n{lines}\n]}}\n'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(text)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def open_results(path: Path) -> tuple[str, list[dict]]:
+    """Maker and records of a results file, none of a missing one. Raises ValueError for junk."""
+    if not path.exists():
+        return "cwlib eval", []
+    try:
+        found = json.loads(path.read_text())
+        for record in found["records"]:
+            record["command"], record["experiment"]
+        return found["made_by"], found["records"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is not a results file ({error!r}): name another") from error
+
+
+def results_file(name: str) -> Path:
+    """book/results/NAME.json of the repository that the working folder lies in.
+
+    Raises FileNotFoundError saying how to get the file.
+    """
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        path = folder / "book" / "results" / f"{name}.json"
+        if path.exists():
+            return path
+    raise FileNotFoundError(
+        f"book/results/{name}.json is not above {Path.cwd()}: run inside the repository, "
+        f"or make the file with `cwlib eval all --out book/results/{name}.json`"
+    )
+
+
+def read(results: str | Path, **wanted: object) -> list[dict]:
+    """Records whose fields equal `wanted`: read("mnist", experiment="mnist-cw", image="mean").
+
+    results: a name in book/results, or the path of a results file.
+    """
+    path = results if isinstance(results, Path) else results_file(results)
+    records = json.loads(path.read_text())["records"]
+    return [r for r in records if all(r.get(k) == v for k, v in wanted.items())]
