@@ -17,7 +17,8 @@ HEVC intra is what BPG files hold; it comes in HEIF files, through the optional 
 Everything in the stream is charged, headers included (about 300 bytes of boxes in AVIF, 400 in
 HEIF). JPEG 2000 is a bare codestream (.j2k), so
 no file-format boxes are charged, and its comment is one character instead of OpenJPEG's 33.
-WebP has no grey mode: Pillow hands it grey pixels as RGB, and `decode(..., grey=True)` turns the
+`jpeg-standard` and `jpeg2000-53` are the weaker settings behind published curves (Pillow's and
+OpenJPEG's defaults), for comparison with those. WebP has no grey mode: Pillow hands it grey pixels as RGB, and `decode(..., grey=True)` turns the
 result back, at the price of the rounding in between (none for webp-lossless).
 """
 
@@ -52,16 +53,19 @@ class Codec:
     register: str = ""
 
 
+_JPEG2000 = {
+    "no_jp2": True,
+    "irreversible": True,
+    "quality_mode": "dB",
+    "comment": " ",  # an empty one is replaced by OpenJPEG's own; this makes 7 bytes in all
+}
+# The wanted PSNR in dB. 1/20 dB is about 0.6 % of the rate.
+_DECIBELS = tuple(step / 20 for step in range(10 * 20, 60 * 20 + 1))
+
 CODECS: Mapping[str, Codec] = MappingProxyType(
     {
         "jpeg": Codec("JPEG", tuple(range(1, 101)), {"optimize": True}),
-        "jpeg2000": Codec(
-            "JPEG2000",
-            # The wanted PSNR in dB. 1/20 dB is about 0.6 % of the rate.
-            tuple(step / 20 for step in range(10 * 20, 60 * 20 + 1)),
-            # An empty comment is replaced by OpenJPEG's own, so one blank (7 bytes in all).
-            {"no_jp2": True, "irreversible": True, "quality_mode": "dB", "comment": " "},
-        ),
+        "jpeg2000": Codec("JPEG2000", _DECIBELS, _JPEG2000),
         "webp": Codec("WEBP", tuple(range(101)), {"method": 6}),
         # Both default to a perceptual tuning, which costs 1 to 3 dB at equal rate.
         "avif": Codec(
@@ -76,6 +80,9 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
             plugin="pillow_heif",
             register="register_heif_opener",
         ),
+        # What published curves were made with: no tables of the image's own, the 5-3 wavelet.
+        "jpeg-standard": Codec("JPEG", tuple(range(1, 101))),
+        "jpeg2000-53": Codec("JPEG2000", _DECIBELS, {**_JPEG2000, "irreversible": False}),
         "png": Codec("PNG", (), {"optimize": True}),
         "webp-lossless": Codec("WEBP", (), {"lossless": True, "quality": 100, "method": 6}),
     }
@@ -98,7 +105,7 @@ def encode(codec: str, image: np.ndarray, quality: float | None = None) -> bytes
     elif quality is None or not chosen.qualities[0] <= quality <= chosen.qualities[-1]:
         low, high = chosen.qualities[0], chosen.qualities[-1]
         raise ValueError(f"{codec} takes a quality from {low:g} to {high:g}, got {quality}")
-    elif codec == "jpeg2000":
+    elif chosen.format == "JPEG2000":
         settings |= {"quality_layers": [quality], "num_resolutions": _resolutions(image.shape)}
         settings |= {"mct": int(image.ndim == 3)}  # without the colour transform: -3 dB
     else:

@@ -174,7 +174,7 @@ def test_at_rate_of_a_lossless_codec_has_no_quality():
 
 
 def test_an_unknown_codec_lists_the_codecs():
-    says = "unknown codec 'bpg': there are jpeg, jpeg2000, webp, avif, hevc, png"
+    says = "unknown codec 'bpg': there are jpeg, jpeg2000, webp, avif, hevc, "
     with pytest.raises(ValueError, match=says):
         baselines.encode("bpg", GREY, 50)
     with pytest.raises(ValueError, match=says):
