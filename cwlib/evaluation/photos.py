@@ -1,0 +1,117 @@
+"""Codecs over photographs -> records for book/results/baselines.json and kodak.json.
+
+Every `bpp` is 8 * len(stream) / pixels of a stream that was decoded again. Each image has a record
+(`image`: its file name or number), and each setting one of the mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from cwlib import baselines, data, metrics
+
+RATES = (0.13, 0.25, 0.361, 0.5, 0.7, 0.9)  # bpp; 0.361 is that of the paper's Table 1
+CODECS = ("jpeg", "jpeg2000", "webp", "avif", "hevc", "jpeg2000-53")
+QUALITIES = (10, 20, 30, 40, 50, 60, 70, 80, 90)  # of the published JPEG points
+MS_SSIM_SIDE = 161  # smaller images have no MS-SSIM
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Images uint8 (H, W, 3) or (H, W), each with a name."""
+
+    name: str
+    labels: tuple[str | int, ...]
+    images: tuple[np.ndarray, ...]
+
+
+def kodak(limit: int | None = None) -> Photos:
+    """The 24 Kodak images, or the first `limit`. They are numbered from 1, as their files are."""
+    images = tuple(data.kodak()[:limit])
+    return Photos("kodak", tuple(range(1, len(images) + 1)), images)
+
+
+def folder(path: Path, limit: int | None = None) -> Photos:
+    """Every photograph in a folder, in order of their names. Raises as `data.photos` does."""
+    paths = data.photos(path).paths[:limit]
+    images = tuple(data.load_photo(p) for p in paths)
+    return Photos(Path(path).name, tuple(p.name for p in paths), images)
+
+
+def score(image: np.ndarray, decoded: np.ndarray, n_bytes: int) -> dict[str, float]:
+    """bpp, MSE, PSNR (none where nothing was lost) and MS-SSIM (none below 161 pixels)."""
+    row = {"bpp": metrics.bpp(n_bytes, image.shape), "mse": metrics.mse(image, decoded)}
+    if row["mse"]:
+        row["psnr"] = metrics.psnr(image, decoded)
+    if min(image.shape[:2]) >= MS_SSIM_SIDE:
+        row["ms_ssim"] = metrics.ms_ssim(image, decoded)
+    return row
+
+
+def with_mean(base: dict, labels: Iterable[str | int], rows: list[dict]) -> list[dict]:
+    """The mean of the rows first, then each with its image's label; numbers rounded to 5 digits.
+
+    A quantity that some image lacks (the PSNR of an exact one) has no mean.
+    """
+    keys = [key for key in rows[0] if all(key in row for row in rows)]
+    mean = {key: float(np.mean([row[key] for row in rows])) for key in keys}
+    records = [{**base, "image": "mean", "images": len(rows), **mean}]
+    records += [{**base, "image": label, **row} for label, row in zip(labels, rows, strict=True)]
+    return [
+        {k: round(v, 5) if isinstance(v, float) else v for k, v in record.items()}
+        for record in records
+    ]
+
+
+Coded = tuple[bytes, np.ndarray, dict]  # stream, decoded image, more fields for its record
+
+
+def _run(name: str, photos: Photos, code: Callable[[np.ndarray], Coded], progress: bool) -> list:
+    """Code every image: a row of scores and the further fields for each."""
+    rows = []
+    for image in tqdm(photos.images, desc=name, disable=not progress, leave=False):
+        blob, decoded, more = code(image)
+        rows.append({**score(image, decoded, len(blob)), **more})
+    return rows
+
+
+def baseline_records(codec: str, photos: Photos, progress: bool = True) -> list[dict]:
+    """One codec at each of RATES: for every image the best stream that is not above the rate.
+
+    A rate that some image cannot reach is left out. Raises baselines.CodecMissing.
+    """
+    records = []
+    for rate in RATES:
+
+        def code(image: np.ndarray, rate: float = rate) -> Coded:
+            blob, quality = baselines.at_rate(codec, image, rate)
+            decoded = baselines.decode(codec, blob, grey=image.ndim == 2)
+            return blob, decoded, {"quality": float(quality)}
+
+        try:
+            rows = _run(f"{codec} {rate:g} bpp", photos, code, progress)
+        except ValueError:  # even the lowest quality takes more
+            continue
+        base = {"experiment": codec, "dataset": photos.name, "rate": rate}
+        records += with_mean(base, photos.labels, rows)
+    return records
+
+
+def quality_records(codec: str, photos: Photos, progress: bool = True) -> list[dict]:
+    """One codec at one quality for all images, as most published curves are made."""
+    records = []
+    for quality in QUALITIES:
+
+        def code(image: np.ndarray, quality: float = quality) -> Coded:
+            blob = baselines.encode(codec, image, quality)
+            return blob, baselines.decode(codec, blob, grey=image.ndim == 2), {}
+
+        rows = _run(f"{codec} {quality}", photos, code, progress)
+        base = {"experiment": codec, "dataset": photos.name, "kind": "quality", "quality": quality}
+        records += with_mean(base, photos.labels, rows)
+    return records
