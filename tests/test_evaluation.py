@@ -290,3 +290,11 @@ def test_a_results_file_that_is_not_there_says_how_to_make_it(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match="cwlib eval all --out book/results/none.json"):
         evaluation.read("none")
+
+
+def test_one_record_or_none(tmp_path):
+    path = tmp_path / "r.json"
+    merge(path, "c", [{"experiment": "e", "image": "mean", "bpp": 1.0}])
+    assert evaluation.one(path, experiment="e")["bpp"] == 1.0
+    assert evaluation.one(path, experiment="e", image=3) is None
+    assert evaluation.one(path, experiment="f") is None

@@ -18,7 +18,15 @@ from cwlib.evaluation.digits import (
     source_records,
     uniform_records,
 )
-from cwlib.evaluation.results import merge, open_results, read, results_file, summarise
+from cwlib.evaluation.results import (
+    markdown_table,
+    merge,
+    one,
+    open_results,
+    read,
+    results_file,
+    summarise,
+)
 
 
 def targets() -> dict[str, Callable[[TestSet], list[dict]]]:
@@ -43,9 +51,11 @@ __all__ = [
     "accounting_records",
     "baseline_records",
     "importance_records",
+    "markdown_table",
     "merge",
     "mnist",
     "model_records",
+    "one",
     "open_results",
     "paper_accounting",
     "read",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -104,3 +104,21 @@ def read(results: str | Path, **wanted: object) -> list[dict]:
     path = results if isinstance(results, Path) else results_file(results)
     records = json.loads(path.read_text())["records"]
     return [r for r in records if all(r.get(k) == v for k, v in wanted.items())]
+
+
+def one(results: str | Path, image: str | int = "mean", **wanted: object) -> dict | None:
+    """The first record that `read` finds, by default the mean; None where it was not measured."""
+    found = read(results, image=image, **wanted)
+    return found[0] if found else None
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Rows of cells as a table in Markdown; the first column is text, the others are figures.
+
+    >>> print(markdown_table(["codec", "bpp"], [["jpeg", 0.25]]))
+    | codec | bpp |
+    | --- | ---: |
+    | jpeg | 0.25 |
+    """
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
