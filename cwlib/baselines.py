@@ -15,11 +15,11 @@ Each is set for the smallest stream that ordinary decoders read:
 HEVC intra is what BPG files hold; it comes in HEIF files, through the optional package pillow-heif.
 
 Everything in the stream is charged, headers included (about 300 bytes of boxes in AVIF, 400 in
-HEIF). JPEG 2000 is a bare codestream (.j2k), so
-no file-format boxes are charged, and its comment is one character instead of OpenJPEG's 33.
-`jpeg-standard` and `jpeg2000-53` are the weaker settings behind published curves (Pillow's and
-OpenJPEG's defaults), for comparison with those. WebP has no grey mode: Pillow hands it grey pixels as RGB, and `decode(..., grey=True)` turns the
-result back, at the price of the rounding in between (none for webp-lossless).
+HEIF). JPEG 2000 is a bare codestream (.j2k), so no file-format boxes are charged, and its comment
+is one character instead of OpenJPEG's 33. `jpeg-standard` and `jpeg2000-53` are the weaker settings
+behind published curves (Pillow's and OpenJPEG's defaults), for comparison with those. WebP has no
+grey mode: Pillow hands it grey pixels as RGB, and `decode(..., grey=True)` turns the result back,
+at the price of the rounding in between (none for webp-lossless).
 """
 
 from __future__ import annotations
