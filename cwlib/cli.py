@@ -104,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     p.add_argument("--width", type=int, help="another width than the experiment's")
     p.add_argument("--seed", type=int, help="another seed than the experiment's")
+    p.add_argument("--photos", type=Path, help="pictures to train on (default: $CWLIB_DATA/train)")
     p.add_argument("--runs", type=Path, default=Path("runs"), help="folder for checkpoints")
     p.add_argument("--out", type=Path, help="folder for weights and card (default: RUNS/NAME)")
 
@@ -192,27 +193,44 @@ def _train(args: argparse.Namespace) -> None:
         budget = training.Budget(steps=args.steps)
     warm = zoo.load(experiment.warm_start).net if experiment.warm_start else None
     folder = args.runs / experiment.name
-    digits = data.mnist28("train")[0]
-    run = training.train(experiment, folder, budget, args.device, args.resume, warm, digits)
+    images, described = _training_images(experiment.dataset, args.photos)
+    run = training.train(experiment, folder, budget, args.device, args.resume, warm, images)
+    if experiment.model == "hierarchical":  # the zoo cannot hold these yet
+        print(f"{experiment.name}: {run.step} steps in {run.seconds:.0f} s -> {folder}")
+        return
     words = ["cwlib", "train", args.experiment]
     words += [f"--{k} {v}" for k, v in changed.items()]
     words += [f"--minutes {args.minutes:g}"] if args.minutes else []
     words += [f"--steps {args.steps}"] if args.steps else []
     card = {
         "command": " ".join(words),
-        "data": "MNIST training set, 60,000 digits at 128x128",
+        "data": described,
         "seed": experiment.seed,
         "steps": run.step,
-        "epochs": round(run.step * experiment.batch_size / len(digits), 2),
+        "epochs": round(run.step * experiment.batch_size / len(images), 2),
         "seconds": round(run.seconds),
         "device": _device_name(run.device),
         "torch": torch.__version__.split("+")[0],
         "date": time.strftime("%Y-%m-%d"),
         "curve": run.curve[:: max(1, len(run.curve) // 60)],
     }
-    learn = data.resize_digits(digits[:1000])
+    learn = data.resize_digits(images[:1000])
     model = zoo.save(run.model, args.out or folder, card, learn)
     print(f"{model.name}: {run.step} steps in {run.seconds:.0f} s -> {args.out or folder}")
+
+
+def _training_images(dataset: str, folder: Path | None):
+    """The images of a data set and what the card says of them."""
+    from cwlib import data
+
+    if dataset == "mnist":
+        return data.mnist28("train")[0], "MNIST training set, 60,000 digits at 128x128"
+    if folder is None:
+        if "CWLIB_DATA" not in os.environ:
+            raise UsageError("--photos FOLDER is missing: this experiment trains on photographs")
+        folder = Path(os.environ["CWLIB_DATA"]) / "train"
+    photos = data.photos(folder)
+    return photos, f"{len(photos)} photographs of {folder.name}, random 128x128 crops"
 
 
 def _device_name(device: str) -> str:

@@ -135,6 +135,12 @@ def unpack(model: TrainedModel, blob: bytes, max_pixels: int = MAX_PIXELS) -> La
             f"this stream was made by model {header.model_id.hex()}, "
             f"not by {model.name} ({model.model_id.hex()})"
         )
+    limit = max(max_pixels, MAX_PIXELS)
+    if _padded_pixels(header.height, header.width) > limit:
+        raise StreamError(
+            f"the header says {header.height}x{header.width} pixels, once both sides are multiples "
+            f"of {DOWNSCALE} more than the limit of {limit}: raise max_pixels if you trust the file"
+        )
     most = 1 if isinstance(model.coder, context.Coder) else 2
     if header.channels != 1 or not 1 <= len(sections) <= most:
         raise StreamError(
@@ -144,6 +150,8 @@ def unpack(model: TrainedModel, blob: bytes, max_pixels: int = MAX_PIXELS) -> La
     h, w = -(-header.height // DOWNSCALE), -(-header.width // DOWNSCALE)
     c = model.experiment.channels
     if isinstance(model.coder, context.Coder):
+        if sections[0].endswith(b"\0"):  # as good as none, so one picture would have two streams
+            raise StreamError("the arithmetic code ends in a zero byte, which no encoder writes")
         levels, values = model.coder.decode(sections[0], c, h, w)
         return Latents(values << _cut_bits(model, levels), levels)
     coder = model.coder
@@ -181,9 +189,17 @@ def _check_image(image: np.ndarray) -> np.ndarray:
         )
     if image.ndim != 2 or 0 in image.shape:
         raise ValueError(f"expected a grey image (H, W) of at least 1x1, got shape {image.shape}")
-    if image.size > MAX_PIXELS:
-        raise ValueError(f"{image.shape[0]}x{image.shape[1]} is over {MAX_PIXELS} pixels: cut it")
+    if _padded_pixels(*image.shape) > MAX_PIXELS:
+        raise ValueError(
+            f"{image.shape[0]}x{image.shape[1]} is over {MAX_PIXELS} pixels once both sides are "
+            f"multiples of {DOWNSCALE}: cut it"
+        )
     return image
+
+
+def _padded_pixels(height: int, width: int) -> int:
+    """What the networks see of an image: a strip of 1 x n costs as much as one of 8 x n."""
+    return (height + -height % DOWNSCALE) * (width + -width % DOWNSCALE)
 
 
 def _pad(images: np.ndarray) -> np.ndarray:

@@ -65,3 +65,47 @@ def mean_bits(m: Tensor, reading: str = "double") -> Tensor:
     i, below, above, distance = levels_around(m)
     slope = (kept_bits(above, reading) - kept_bits(below, reading)) / distance
     return quantize.with_slope(kept_bits(i, reading), (m, slope)).mean()
+
+
+# --- paper 2: one map value decides how many channels are kept -----------------------------------
+
+SELECTIONS = ("none", "first", "largest")  # M, M_I^1 and M_I^* of Table 1
+
+
+def largest_channel(f4: Tensor) -> Tensor:
+    """Which channel is each image's importance map: the one with the largest sum (Eq. 7).
+
+    f4: (B, N, h, w) -> n: (B,) int64.
+    """
+    # n = argmax_k sum_ij f_ijk
+    return f4.sum(dim=(2, 3)).argmax(dim=1)
+
+
+def select_channel(f4: Tensor, selection: str) -> Tensor:
+    """The importance channel f_n of each image: (B, N, h, w) -> (B, 1, h, w).
+
+    selection: 'largest' (Eq. 7) or 'first' (Mentzer 2018).
+    """
+    if selection not in SELECTIONS[1:]:
+        raise ValueError(f"unknown selection {selection!r}: choose {' or '.join(SELECTIONS[1:])}")
+    if selection == "first":
+        return f4[:, :1]
+    return f4[torch.arange(len(f4), device=f4.device), largest_channel(f4)].unsqueeze(1)
+
+
+def kept_channels(f_n: Tensor, channels: int) -> Tensor:
+    """How many of `channels` channels are kept at each place, a real number in (0, C) (Eq. 8)."""
+    # f~_n = C sigmoid(f_n)
+    return channels * torch.sigmoid(f_n)
+
+
+def channel_mask(f: Tensor, channels: int) -> Tensor:
+    """Expand f, the number of kept channels, into the mask m (Eq. 9).
+
+    f: (B, 1, h, w) in [0, C] -> m: (B, C, h, w) in [0, 1]; 1 for k + 1 <= f, 0 for k >= f, between
+    them the fraction that is left. As printed, the three cases of Eq. 9 overlap and the third
+    contradicts the first; this is what they mean.
+    """
+    k = torch.arange(channels, device=f.device, dtype=f.dtype).view(1, -1, 1, 1)
+    # m_k = clip(f - k, 0, 1)
+    return (f - k).clamp(0, 1)

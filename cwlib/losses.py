@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from cwlib import importance
 
@@ -24,3 +25,35 @@ def kept_bits_per_pixel(m: Tensor, x: Tensor, channels: int, reading: str) -> Te
     """
     values = channels * m.shape[-2] * m.shape[-1]
     return importance.mean_bits(m, reading) * values / (x.shape[-2] * x.shape[-1])
+
+
+# --- paper 2 -------------------------------------------------------------------------------------
+
+
+def feature_distance(
+    encoder: nn.Module, x_hat: Tensor, x: Tensor, train_encoder: bool = False
+) -> Tensor:
+    """d_feat = ||E(x) - E(x_hat)||^2 / (C h w), mean over the batch (Eq. 11).
+
+    The gradient runs through E into x_hat and so into the decoder, but leaves E's weights alone:
+    otherwise the encoder could make its features alike by making them small. `train_encoder`
+    lets them follow, as a literal reading of Eq. 12 would.
+    """
+    if train_encoder:
+        return mse(encoder(x_hat), encoder(x))
+    with torch.no_grad():
+        wanted = encoder(x)
+    fixed = {name: p.detach() for name, p in encoder.named_parameters()}
+    return mse(torch.func.functional_call(encoder, fixed, (x_hat,)), wanted)
+
+
+def rate_distortion(
+    distortion: Tensor, bpp: Tensor, lambda_2: float, lambda_1: float = 0.0, d_feat: float = 0.0
+) -> Tensor:
+    """Eq. 12: lambda_2 (d + lambda_1 d_feat) + L_R.
+
+    distortion: MSE with pixels in [0, 1]; Eq. 12 has it on the 0..255 scale, where the paper's
+    lambda_2 in [0.001, 0.02] belongs. bpp: bits per pixel.
+    """
+    # L = lambda_2 (d + lambda_1 d_feat) + L_R
+    return lambda_2 * (255**2 * distortion + lambda_1 * d_feat) + bpp

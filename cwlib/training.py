@@ -1,8 +1,8 @@
 """One training loop for every experiment: any device, a step or time budget, checkpoint and resume.
 
-What makes a resumed run equal to an uninterrupted one: step k always sees the same images (the
-order of an epoch depends on the seed and the epoch's number alone), the schedule depends on the
-step alone, and the checkpoint holds model, optimiser and random state. With a time budget the
+What makes a resumed run equal to an uninterrupted one: step k always sees the same images
+(batches.py), the schedule depends on the step alone, and the checkpoint holds model, optimiser and
+random state. With a time budget the
 schedule follows the clock instead, so there only the course is the same, not the last bit.
 """
 
@@ -15,7 +15,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,9 +24,9 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from cwlib import data, losses
+from cwlib import batches, data, losses
 from cwlib.experiments import Experiment
-from cwlib.models import autoencoders
+from cwlib.models import catalogue
 
 CHECKPOINT_SECONDS = 30.0
 LOG_EVERY = 50
@@ -85,23 +85,12 @@ def learning_rate(experiment: Experiment, progress: float) -> float:
     return experiment.lr * warm_up * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * fall)))
 
 
-def batches(experiment: Experiment, images: np.ndarray, first_step: int) -> Iterator[np.ndarray]:
-    """Endless batches of 28x28 digits (uint8) from `first_step` on; each epoch is one shuffle."""
-    per_epoch = max(1, len(images) // experiment.batch_size)
-    step = first_step
-    while True:
-        epoch = step // per_epoch
-        order = np.random.default_rng([experiment.seed, epoch]).permutation(len(images))
-        while step // per_epoch == epoch:
-            k = step % per_epoch
-            yield images[order[k * experiment.batch_size : (k + 1) * experiment.batch_size]]
-            step += 1
-
-
 def loss_terms(
     experiment: Experiment, model: nn.Module, x: Tensor, weight: float
 ) -> dict[str, Tensor]:
-    """Forward pass and the loss of the experiment; `weight` (0 .. 1) fades the rate term in."""
+    """Forward pass and the loss of the experiment; `weight` (0 .. 1) fades paper 1's rate in."""
+    if experiment.model == "hierarchical":
+        return _hierarchical_terms(experiment, model, x)
     out = model(x)
     terms = {"mse": losses.mse(out.x_hat, x)}
     if out.bits is not None:
@@ -113,6 +102,25 @@ def loss_terms(
     return terms
 
 
+def _hierarchical_terms(experiment: Experiment, model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    """Paper 2, Eq. 12; `hyper_bpp` and `kept` (share of channels, mean) are for the curve alone."""
+    out = model(x)
+    terms = {
+        "mse": losses.mse(out.x_hat, x),
+        "bpp": losses.bits_per_pixel(out.bits, x),
+        "hyper_bpp": losses.bits_per_pixel(out.hyper_bits, x),
+    }
+    if out.f is not None:
+        terms["kept"] = out.f.mean() / out.z.shape[1]
+    d_feat = 0.0
+    if experiment.lambda_1:
+        d_feat = terms["d_feat"] = losses.feature_distance(model.g_a, out.x_hat, x)
+    terms["loss"] = losses.rate_distortion(
+        terms["mse"], terms["bpp"], experiment.lambda_2, experiment.lambda_1, d_feat
+    )
+    return terms
+
+
 def train(
     experiment: Experiment,
     folder: Path,
@@ -120,32 +128,34 @@ def train(
     device: str = "auto",
     resume: bool = False,
     warm_start: nn.Module | None = None,
-    images: np.ndarray | None = None,
+    images: Sequence[np.ndarray] | None = None,
     progress_bar: bool = True,
     half: bool = True,
 ) -> Run:
     """Train an experiment; checkpoints go to folder/checkpoint.pt every half minute.
 
-    budget: None means the experiment's own epochs. images: (N, 28, 28) uint8, None loads MNIST.
-    half: convolutions in bfloat16.
+    budget: None means the experiment's own epochs. images: (N, 28, 28) uint8, None loads MNIST; for
+    an experiment on photographs, uint8 (H, W, 3) each. half: convolutions in bfloat16.
     Raises TrainingStopped; on KeyboardInterrupt it ends the step, saves, then raises.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    images = data.mnist28("train")[0] if images is None else images
-    budget = budget or Budget(
-        steps=round(experiment.epochs * (len(images) // experiment.batch_size))
-    )
+    if images is None:
+        if experiment.dataset != "mnist":
+            raise ValueError(f"{experiment.name}: give the photographs to train on (data.photos)")
+        images = data.mnist28("train")[0]
+    source = batches.source(experiment, images)
+    budget = budget or Budget(steps=round(experiment.epochs * source.per_epoch))
     torch.manual_seed(experiment.seed)
     where = pick_device(device)
-    model = autoencoders.build(experiment)
+    model = catalogue.build(experiment)
     if warm_start is not None:
         copy_matching(warm_start, model)
     model = model.to(where, memory_format=torch.channels_last).train()
     loop = _Loop(experiment, model, folder, budget, where, half)
     if resume:
         loop.load()
-    loop.run(images, progress_bar)
+    loop.run(source, progress_bar)
     return Run(model.eval(), loop.step, loop.elapsed, str(where), loop.curve)
 
 
@@ -188,17 +198,14 @@ class _Loop:
         else:
             self.optimizer = torch.optim.Adam(model.parameters(), experiment.lr)
 
-    def run(self, images: np.ndarray, progress_bar: bool) -> None:
+    def run(self, source: batches.Digits | batches.Crops, progress_bar: bool) -> None:
         last_save = last_tick = time.monotonic()
         name = self.experiment.name
         with tqdm(total=1000, disable=not progress_bar, desc=name, unit="permille") as bar:
             try:
-                for digits in batches(self.experiment, images, self.step):
-                    share = self.budget.progress(self.step, self.elapsed)
-                    if share >= 1.0:
-                        break
+                while (share := self.budget.progress(self.step, self.elapsed)) < 1.0:
                     with _whole_step():
-                        self.one_step(digits, share)
+                        self.one_step(source.at(self.step), share)
                         now = time.monotonic()
                         self.elapsed += now - last_tick
                         last_tick = now
@@ -212,9 +219,8 @@ class _Loop:
                 raise
         self.save()
 
-    def one_step(self, digits: np.ndarray, share: float) -> None:
-        x = torch.from_numpy(data.resize_digits(digits)).to(self.where)
-        x = x.unsqueeze(1).float() / 255  # (B, 1, 128, 128)
+    def one_step(self, pixels: Tensor, share: float) -> None:
+        x = pixels.to(self.where).float() / 255  # (B, 1 or 3, 128, 128)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.experiment, share)
         mixed = self.half and self.where.type in ("cpu", "cuda")
@@ -228,6 +234,8 @@ class _Loop:
             raise TrainingStopped(self.not_finite("the loss"))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        if self.experiment.grad_clip:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.experiment.grad_clip)
         self.optimizer.step()
         self.step += 1
         for key, value in {"steps": 1, **{k: v.item() for k, v in terms.items()}}.items():
@@ -239,8 +247,7 @@ class _Loop:
         self.sums = {}
         row = {"step": self.step, "seconds": round(self.elapsed, 1), "loss": means["loss"]}
         row["psnr"] = -10 * math.log10(max(means["mse"], 1e-12))
-        if "bpp" in means:
-            row["bpp"] = means["bpp"]
+        row |= {k: v for k, v in means.items() if k not in ("loss", "mse")}
         self.curve.append({k: round(v, 6) for k, v in row.items()})
         bar.n = round(1000 * share)
         bar.set_postfix(step=self.step, dB=f"{row['psnr']:.2f}", bpp=f"{row.get('bpp', 0):.4f}")

@@ -12,11 +12,12 @@ PACKAGE = Path(__file__).resolve().parent.parent / "cwlib"
 # are packages, each on one floor, whose modules may import each other as long as there is no
 # circle.
 FLOORS = [
-    ["coding", "quantize", "layers", "metrics", "data", "experiments", "viz"],
-    ["importance"],
+    ["coding", "quantize", "layers", "gdn", "metrics", "sources", "experiments", "viz"],
+    ["importance", "data"],
     ["priors", "losses", "baselines"],
     ["models"],
     ["zoo"],
+    ["batches"],
     ["codec", "training"],
     ["evaluation", "benchmark", "widgets"],
     ["cli"],

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cwlib.coding import arithmetic, jit
-from cwlib.coding.arithmetic import decode, encode
+from cwlib.coding.arithmetic import decode, encode, interval, trace
 from cwlib.coding.stream import StreamError
 from cwlib.coding.tables import Tables
 
@@ -187,6 +187,81 @@ def test_a_carry_ripples_through_all_the_255s(n):
         if n > 1:
             start, rest = (b"\x7f", b"\xff") if last == 0 else (b"\x80", b"\x00")
             assert held_back == start + rest * (len(held_back) - 1)
+
+
+# --- stepping through ----------------------------------------------------------------------------
+
+
+def test_the_interval_by_hand():
+    # b: [1/2, 3/4), d: its 3/16 to 15/16, a: the lower half of that, as at the top of this file
+    assert interval(MESSAGE, INDICES, BY_HAND) == (Fraction(35, 64), Fraction(6, 64))
+
+
+@given(messages(max_size=12))
+def test_the_interval_holds_the_number_that_the_bytes_spell(message):
+    symbols, indices, cdfs, offsets = message
+    tables = Tables.from_cdfs(cdfs, offsets)
+    low, width = interval(symbols, indices, tables)
+    blob = encode(symbols, indices, tables)
+    number = Fraction(int.from_bytes(blob, "big"), 256 ** len(blob))
+    # The coder rounds each width down by less than 2^-24 of it, so its low end lies lower: by at
+    # most the sum of what was cut off.
+    steps = len(intervals(symbols, indices, tables))
+    assert low - Fraction(steps, 2**24) <= number < low + width
+    probability = Fraction(1)
+    for a, b in intervals(symbols, indices, tables):
+        probability *= Fraction(b - a, 65536)
+    assert width == probability
+
+
+@given(messages(max_size=30))
+def test_the_trace_is_the_encoder_step_by_step(message):
+    symbols, indices, cdfs, offsets = message
+    tables = Tables.from_cdfs(cdfs, offsets)
+    steps = list(trace(symbols, indices, tables))
+    assert [step.share for step in steps] == intervals(symbols, indices, tables)
+    state, number, taken = (0, 1 << 48), 0, 0
+    for step in steps:
+        assert step.before == state
+        (low, width), (a, b) = step.before, step.share
+        low, width = low + (width >> 16) * a, (width >> 16) * (b - a)
+        assert step.carry == (low >= 1 << 48)
+        # one number without an end: what was written, then low; nothing is lost by moving bytes
+        number, moved = (number << 48) + low, 8 * len(step.moved_out)
+        taken += len(step.moved_out)
+        assert step.after[1] == width << moved >= 1 << 40
+        assert (number << moved) & ((1 << 48) - 1) == step.after[0]
+        number = (number << moved) >> 48
+        assert step.written == number.to_bytes(taken, "big")
+        assert step.written.endswith(step.moved_out)
+        state = step.after
+    blob = encode(symbols, indices, tables)
+    written = steps[-1].written if steps else b""
+    # `finish` adds at most 6 bytes; a last carry may still change those before them
+    assert int.from_bytes(blob[: len(written)].ljust(len(written), b"\0"), "big") - number in (0, 1)
+    assert len(blob) <= len(written) + 6
+
+
+def test_the_trace_shows_a_carry_rippling_through_eight_255s():
+    symbols = np.array([1] * 5 + [2])
+    steps = list(trace(symbols, np.zeros(6, dtype=np.int64), MIDDLE))
+    assert [step.carry for step in steps] == [False] * 5 + [True]
+    assert steps[4].written == b"\x7f" + b"\xff" * 8
+    assert steps[5].written == b"\x80" + bytes(8) and steps[5].rippled == 8
+    assert steps[5].moved_out == b""
+
+
+def test_an_escape_is_three_steps():
+    steps = list(trace(np.array([70_000]), np.array([0]), MIDDLE))
+    assert [step.share for step in steps] == [(65535, 65536), (2, 3), (8928, 8929)]
+    assert 2 * 70_000 == 2 * 65536 + 8928
+
+
+def test_the_trace_refuses_what_the_encoder_refuses():
+    with pytest.raises(ValueError, match=r"2\^30 or more away"):
+        next(trace(np.array([2**31]), np.array([0]), MIDDLE))
+    with pytest.raises(ValueError, match="symbols: expected"):
+        interval(np.array([0.5]), np.array([0]), MIDDLE)
 
 
 # --- what cannot be coded, and damage ------------------------------------------------------------

@@ -91,6 +91,44 @@ def test_weights_of_any_size_make_a_code_that_comes_back(size):
     assert np.array_equal(found[0], levels) and np.array_equal(found[1], values)
 
 
+@pytest.mark.parametrize("kept", [(0, 2, 4), (0, 2, 4, 7), (-1, 2, 4, 6), (0, 2, 4, 6, 6)])
+def test_bits_that_no_map_level_can_keep_are_refused(kept):
+    whole = random_coder()
+    with pytest.raises(ValueError, match=r"kept: expected 4 of 0\.\.6 bits"):
+        Coder(whole.map_net, whole.code_net, kept)
+
+
+def test_weights_that_do_not_fit_are_refused_by_name():
+    whole = random_coder()
+    swapped = "w1 of the map net: expected integers"
+    with pytest.raises(ValueError, match=swapped):
+        Coder(whole.code_net, whole.map_net, whole.kept)
+    arrays = list(whole.code_net.arrays())
+    arrays[3] = arrays[3][:, :-1]
+    with pytest.raises(ValueError, match="b2 of the code net: expected integers"):
+        Coder(whole.map_net, Weights(*arrays), whole.kept)
+    arrays[3] = whole.code_net.b2 + 0.5
+    with pytest.raises(ValueError, match="b2 of the code net: .* got float64"):
+        Coder(whole.map_net, Weights(*arrays), whole.kept)
+
+
+def test_latents_that_are_no_whole_numbers_are_refused():
+    coder = random_coder()
+    levels, values = random_latents(coder, 4, 4)
+    with pytest.raises(ValueError, match="levels: expected whole numbers, got float64"):
+        coder.encode(levels + 0.5, values)
+    with pytest.raises(ValueError, match="values: expected whole numbers, got bool"):
+        coder.encode(levels, values > 0)
+
+
+def test_read_only_latents_are_coded_too():
+    coder = random_coder()
+    levels, values = random_latents(coder, 4, 4)
+    blob = coder.encode(levels, values)
+    levels.flags.writeable = values.flags.writeable = False
+    assert coder.encode(levels, values) == blob
+
+
 def test_encoding_leaves_its_arguments_alone():
     coder = random_coder()
     levels, values = random_latents(coder, 6, 6)

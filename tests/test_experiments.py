@@ -1,13 +1,14 @@
 """The table of experiments: complete, frozen, and true to the papers where it says so."""
 
-from dataclasses import FrozenInstanceError, asdict
+import json
+from dataclasses import FrozenInstanceError, asdict, replace
 
 import pytest
 
 from cwlib import experiments
 from cwlib.experiments import EXPERIMENTS, Experiment, get
 from cwlib.importance import READINGS
-from cwlib.models.autoencoders import KINDS
+from cwlib.models.catalogue import KINDS
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -17,6 +18,7 @@ def test_every_experiment_can_be_built_and_scheduled(name):
     assert e.model in KINDS and e.reading in READINGS
     assert e.optimizer in ("adam", "sgd") and e.schedule in ("cosine", "constant")
     assert e.lr > 0 and e.batch_size > 0 and e.epochs > 0 and e.lambda_rate >= 0
+    assert (e.model == "hierarchical") == (e.dataset == "photos") == (e.lambda_2 > 0)
     assert e.note and "\n" not in e.note
 
 
@@ -27,17 +29,19 @@ def test_a_warm_start_is_another_experiment_with_a_net_of_the_same_shape(name):
         other = get(e.warm_start)
         assert other.name != name and other.warm_start is None
         shape = ("model", "width", "channels", "units", "map_channels", "reading", "last_norm")
+        shape += ("strides", "mask")
         assert [getattr(e, k) for k in shape] == [getattr(other, k) for k in shape]
 
 
 def test_the_names_of_the_design_are_there():
     assert {"mnist-cae", "mnist-resnet", "mnist-cw", "mnist-cw1"} <= set(EXPERIMENTS)
+    assert {"kodak-m", "kodak-m1", "kodak-mstar", "kodak-mp"} <= set(EXPERIMENTS)
 
 
 def test_a_rate_point_carries_its_lambda_in_its_name():
     for name, e in EXPERIMENTS.items():
         if "-l0" in name:
-            assert float(name.rpartition("-l")[2]) == e.lambda_rate
+            assert float(name.rpartition("-l")[2]) == e.lambda_rate + e.lambda_2
 
 
 @pytest.mark.parametrize("name", ["mnist-cae-sgd", "mnist-resnet-sgd", "mnist-cw-sgd"])
@@ -47,6 +51,20 @@ def test_the_faithful_experiments_train_as_the_papers_figures_say(name):
     assert (e.width, e.channels, e.units, e.lambda_rate, e.last_norm) == (64, 4, 3, 0.0, True)
 
 
+def test_table_1_compares_models_that_differ_in_their_mask_alone():
+    m, m1, mstar, mp = (get(f"kodak-{name}") for name in ("m", "m1", "mstar", "mp"))
+    assert [e.mask for e in (m, m1, mstar, mp)] == ["none", "first", "largest", "none"]
+    assert [e.lambda_1 for e in (m, m1, mstar, mp)] == [0, 0, 0, 10]
+    same = [replace(e, name="", note="", mask="", lambda_1=0.0) for e in (m, m1, mstar, mp)]
+    assert same == [same[0]] * 4
+    assert (m.width, m.crop) == (128, 128)
+
+
+def test_above_half_a_bit_there_are_192_filters_as_in_4_1():
+    assert {get(f"kodak-mstar-l{x}").width for x in (0.0018, 0.0035, 0.013)} == {128}
+    assert {get(f"kodak-mstar-l{x}").width for x in (0.025, 0.0483)} == {192}
+
+
 def test_settings_cannot_be_changed_in_place():
     with pytest.raises(FrozenInstanceError):
         get("mnist-cw").width = 8
@@ -54,7 +72,7 @@ def test_settings_cannot_be_changed_in_place():
 
 def test_settings_survive_the_way_through_a_card():
     for e in EXPERIMENTS.values():
-        assert Experiment(**asdict(e)) == e
+        assert Experiment(**json.loads(json.dumps(asdict(e)))) == e
 
 
 def test_an_unknown_name_lists_all_names():

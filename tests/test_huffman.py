@@ -91,6 +91,63 @@ def test_no_code_within_the_limit_is_shorter_than_ours(max_length):
             assert cost(counts, code.lengths) == best_cost(counts, max_length)
 
 
+@given(COUNTS)
+@settings(deadline=None)
+def test_the_merges_cost_what_the_best_code_costs(counts):
+    steps = huffman.tree_steps(counts)
+    assert len(steps) == np.count_nonzero(counts) - 1
+    # Every merge lengthens all words below it by one bit, so it costs its own weight.
+    code = Code.from_counts(counts, max_length=24)
+    if code.lengths.max() < 24:
+        assert sum(step.weight for step in steps) == code.bits(counts)
+    assert steps[-1].weight == sum(counts)
+
+
+@given(COUNTS)
+@settings(deadline=None)
+def test_each_merge_takes_the_two_lightest_nodes_there_are(counts):
+    waiting = {s: c for s, c in enumerate(counts) if c}
+    for k, step in enumerate(huffman.tree_steps(counts)):
+        assert step.node == len(counts) + k and step.weight == step.left_weight + step.right_weight
+        lightest = sorted((weight, node) for node, weight in waiting.items())[:2]
+        pair = [(step.left_weight, step.left), (step.right_weight, step.right)]
+        assert pair == lightest
+        del waiting[step.left], waiting[step.right]
+        waiting[step.node] = step.weight
+    assert len(waiting) == 1
+
+
+def leaves(node, depth=0) -> dict[int, int]:
+    """{symbol: its depth in a tree of nested pairs}."""
+    if isinstance(node, int):
+        return {node: depth}
+    return leaves(node[0], depth + 1) | leaves(node[1], depth + 1)
+
+
+@given(COUNTS)
+@settings(deadline=None)
+def test_the_tree_puts_the_symbols_at_the_depths_of_the_best_code(counts):
+    depths = leaves(huffman.tree(counts))
+    assert set(depths) == set(np.flatnonzero(counts).tolist())
+    assert sum(counts[s] * depth for s, depth in depths.items()) == huffman_cost(counts)
+
+
+def test_the_merges_of_the_textbook_example():
+    # Cormen et al., the figure that follows the example above: f+e, c+b, 14+d, 25+30, a+55
+    merges = huffman.tree_steps([45, 13, 12, 16, 9, 5])
+    weights = [(step.left_weight, step.right_weight, step.weight) for step in merges]
+    assert weights == [(5, 9, 14), (12, 13, 25), (14, 16, 30), (25, 30, 55), (45, 55, 100)]
+    assert huffman.tree([45, 13, 12, 16, 9, 5]) == (0, ((2, 1), ((5, 4), 3)))
+
+
+def test_trees_of_few_symbols():
+    assert huffman.tree_steps([]) == huffman.tree_steps([0, 7]) == []
+    assert huffman.tree([0, 0]) is None and huffman.tree([0, 7]) == 1
+    assert huffman.tree([45, 13, 12]) == ((2, 1), 0)
+    with pytest.raises(ValueError, match="counts are at least 0"):
+        huffman.tree_steps([1, -1])
+
+
 def test_the_limit_binds_where_it_must():
     counts = [1, 1, 2, 3, 5, 8]  # Fibonacci: the unlimited words have 5, 5, 4, 3, 2, 1 bits
     assert sorted(Code.from_counts(counts, max_length=5).lengths) == [1, 2, 3, 4, 5, 5]

@@ -1,8 +1,12 @@
-"""The mask of paper 1: all codes by hand, and the gradient that it must have."""
+"""The masks of both papers: all codes by hand, and the gradient that they must have."""
+
+import math
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cwlib import importance
 from cwlib.importance import READINGS, bit_mask, kept_bits, mean_bits
@@ -136,3 +140,69 @@ def test_kept_bits_takes_integer_levels_too():
 def test_an_unknown_reading_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match="unknown reading 'tripled': .*double, ceil, offset"):
         kept_bits(torch.zeros(1), "tripled")
+
+
+# --- paper 2: the channel mask -------------------------------------------------------------------
+
+
+def as_meant(f: float, k: int) -> float:
+    """Eq. 9 in words: channel k is kept whole, kept by the fraction that is left, or dropped."""
+    if f >= k + 1:
+        return 1.0
+    if f > k:
+        return f - k
+    return 0.0
+
+
+@given(st.lists(st.floats(0, 7, width=32), min_size=1, max_size=6))
+def test_the_channel_mask_is_equation_9_as_meant(values):
+    f = torch.tensor(values).view(1, 1, 1, -1)
+    m = importance.channel_mask(f, 7)
+    wanted = [[as_meant(v, k) for v in f.flatten().tolist()] for k in range(7)]
+    assert m.shape == (1, 7, 1, len(values))
+    assert torch.allclose(m[0, :, 0], torch.tensor(wanted), atol=1e-6)
+
+
+@given(st.floats(0, 7, width=32))
+def test_the_mask_keeps_as_many_channels_as_f_says(f):
+    assert importance.channel_mask(torch.full((1, 1, 1, 1), f), 7).sum().item() == pytest.approx(
+        f, abs=1e-5
+    )
+
+
+def test_only_the_channel_that_is_cut_moves_f():
+    f = torch.full((1, 1, 1, 1), 2.25, requires_grad=True)
+    m = importance.channel_mask(f, 5)
+    slopes = [torch.autograd.grad(m[0, k].sum(), f, retain_graph=True)[0].item() for k in range(5)]
+    assert slopes == [0, 0, 1, 0, 0]
+
+
+def test_f_is_the_number_of_channels_times_a_sigmoid():
+    f_n = torch.tensor([-math.inf, -math.log(3), 0.0, math.log(3), math.inf])
+    kept = importance.kept_channels(f_n, 8)
+    assert kept.tolist() == pytest.approx([0, 2, 4, 6, 8])
+
+
+def test_the_largest_channel_is_found_for_each_image_by_its_sum():
+    f4 = torch.zeros(3, 4, 2, 2)
+    f4[0, 2] = 1.0  # sum 4
+    f4[0, 1, 0, 0] = 3.9  # a higher peak, a smaller sum
+    f4[1] = -1.0
+    f4[1, 3] = -0.5  # all are negative: the least negative one
+    f4[2, 0] = torch.tensor([[-9.0, 9.0], [9.0, -8.0]])
+    f4[2, 1] = -0.1
+    assert importance.largest_channel(f4).tolist() == [2, 3, 0]
+    chosen = importance.select_channel(f4, "largest")
+    assert chosen.shape == (3, 1, 2, 2)
+    assert all(torch.equal(chosen[b, 0], f4[b, n]) for b, n in enumerate([2, 3, 0]))
+
+
+def test_the_first_channel_is_the_first_whatever_the_others_are():
+    f4 = torch.randn(2, 4, 3, 3)
+    assert torch.equal(importance.select_channel(f4, "first"), f4[:, :1])
+
+
+@pytest.mark.parametrize("selection", ["none", "26th"])
+def test_a_selection_that_does_not_exist_is_refused(selection):
+    with pytest.raises(ValueError, match="choose first or largest"):
+        importance.select_channel(torch.zeros(1, 2, 1, 1), selection)

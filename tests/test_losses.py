@@ -57,3 +57,44 @@ def test_a_mixed_map_costs_its_mean():
     x = torch.zeros(1, 1, 16, 16)
     # bits (0 + 2 + 4 + 6) for each of 4 channels, over 256 pixels
     assert losses.kept_bits_per_pixel(m, x, 4, "double").item() == pytest.approx(48 / 256)
+
+
+# --- paper 2 -------------------------------------------------------------------------------------
+
+
+def test_equation_12_weighs_the_error_on_the_scale_of_0_to_255():
+    # an error of 2/255 everywhere is an MSE of 4 grey levels squared
+    found = losses.rate_distortion(
+        torch.tensor((2 / 255) ** 2), torch.tensor(0.5), 0.01, lambda_1=10.0, d_feat=0.3
+    )
+    assert found.item() == pytest.approx(0.01 * (4 + 10 * 0.3) + 0.5)
+
+
+def test_the_feature_distance_is_the_mean_squared_difference_of_the_features():
+    encoder = torch.nn.Conv2d(1, 2, 1, bias=False)
+    with torch.no_grad():
+        encoder.weight.copy_(torch.tensor([3.0, -1.0]).view(2, 1, 1, 1))
+    x, x_hat = torch.zeros(2, 1, 4, 4), torch.full((2, 1, 4, 4), 0.5)
+    # ((3 / 2)^2 + (1 / 2)^2) / 2
+    assert losses.feature_distance(encoder, x_hat, x).item() == pytest.approx(1.25)
+
+
+def test_the_feature_distance_moves_the_picture_and_not_the_encoder():
+    encoder = torch.nn.Conv2d(1, 2, 3)
+    x, x_hat = torch.rand(1, 1, 6, 6), torch.rand(1, 1, 6, 6, requires_grad=True)
+    losses.feature_distance(encoder, x_hat, x).backward()
+    assert x_hat.grad.abs().sum() > 0
+    assert encoder.weight.grad is None
+    literal = torch.rand(1, 1, 6, 6, requires_grad=True)
+    losses.feature_distance(encoder, literal, x, train_encoder=True).backward()
+    assert literal.grad.abs().sum() > 0
+    assert encoder.weight.grad.abs().sum() > 0
+
+
+def test_the_slope_of_the_feature_distance_is_its_closed_form():
+    encoder = torch.nn.Conv2d(1, 3, 1)
+    x, x_hat = torch.rand(1, 1, 2, 2), torch.rand(1, 1, 2, 2, requires_grad=True)
+    losses.feature_distance(encoder, x_hat, x).backward()
+    # d/dx_hat of sum_c w_c^2 (x_hat - x)^2 / (C h w)
+    wanted = 2 * (encoder.weight**2).sum() * (x_hat - x) / (3 * 2 * 2)
+    torch.testing.assert_close(x_hat.grad, wanted)

@@ -19,7 +19,8 @@ import strokes
 import torch
 
 from cwlib import experiments, training
-from cwlib.training import Budget, TrainingStopped, batches, learning_rate
+from cwlib.models import autoencoders
+from cwlib.training import Budget, TrainingStopped, learning_rate
 
 TINY = replace(
     experiments.get("mnist-cw"), name="tiny", width=4, units=1, batch_size=2, lambda_rate=0.01
@@ -105,42 +106,6 @@ def test_a_constant_schedule_is_constant():
     assert {learning_rate(e, share) for share in np.linspace(0, 1, 11)} == {0.25}
 
 
-def numbered(n: int) -> np.ndarray:
-    """n images that tell which they are by their first pixel."""
-    images = np.zeros((n, 28, 28), np.uint8)
-    images[:, 0, 0] = np.arange(n)
-    return images
-
-
-def seen(experiment, images: np.ndarray, first_step: int, steps: int) -> list[list[int]]:
-    endless = batches(experiment, images, first_step)
-    return [b[:, 0, 0].tolist() for b in itertools.islice(endless, steps)]
-
-
-def test_each_epoch_is_another_permutation_of_the_images():
-    epochs = [seen(TINY, numbered(20), 10 * k, 10) for k in range(3)]
-    flat = [sum(epoch, []) for epoch in epochs]
-    for epoch in flat:
-        assert sorted(epoch) == list(range(20))
-    assert flat[0] != flat[1] != flat[2] != flat[0]
-
-
-def test_a_last_batch_that_is_not_full_is_left_out():
-    e = replace(TINY, batch_size=6)
-    flat = sum(seen(e, numbered(20), 0, 3), [])
-    assert len(flat) == len(set(flat)) == 18
-
-
-@pytest.mark.parametrize("first_step", [1, 9, 10, 11, 25])
-def test_what_a_step_sees_does_not_depend_on_where_the_run_began(first_step):
-    images = numbered(20)
-    assert seen(TINY, images, first_step, 8) == seen(TINY, images, 0, 40)[first_step:][:8]
-
-
-def test_the_order_depends_on_the_seed():
-    assert seen(TINY, numbered(20), 0, 5) != seen(replace(TINY, seed=1), numbered(20), 0, 5)
-
-
 def test_the_same_run_twice_gives_the_same_weights_to_the_bit(tmp_path, whole):
     assert same(weights(train(tmp_path)), weights(whole))
     assert not same(weights(train(tmp_path, experiment=replace(TINY, seed=1))), weights(whole))
@@ -150,7 +115,7 @@ def test_the_rate_term_is_weighed_by_lambda_and_faded_in():
     model = torch.nn.Identity()
     m = torch.full((1, 4, 16, 16), 0.9)
     x = torch.zeros(1, 1, 128, 128)
-    out = training.autoencoders.Output(x + 0.5, m, m, m)
+    out = autoencoders.Output(x + 0.5, m, m, m)
     model.forward = lambda _: out
     terms = training.loss_terms(replace(TINY, lambda_rate=2.0), model, x, 0.5)
     assert terms["mse"].item() == 0.25
@@ -269,11 +234,11 @@ def test_without_resume_a_run_starts_anew(tmp_path, whole):
 
 
 def test_a_warm_start_takes_what_fits(tmp_path, whole):
-    other = training.autoencoders.build(replace(TINY, model="resnet"))
+    other = autoencoders.build(replace(TINY, model="resnet"))
     copied = training.copy_matching(whole.model, other)
     assert copied == len(other.state_dict())  # cw is resnet and an importance net
     assert all(torch.equal(v, weights(whole)[k]) for k, v in other.state_dict().items())
-    wider = training.autoencoders.build(replace(TINY, width=6))
+    wider = autoencoders.build(replace(TINY, width=6))
     assert 0 < training.copy_matching(whole.model, wider) < len(wider.state_dict())
 
 

@@ -16,6 +16,10 @@ renormalisation follows Martin, 'Range encoding', 1979.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
 import numpy as np
 
 from cwlib.coding.jit import jit
@@ -42,7 +46,12 @@ def start_encoder():
 @jit
 def narrow(state, out, a, b):
     """Encode one symbol of cumulative frequencies [a, b) of 65536."""
-    unit = state[WIDTH] >> 16
+    narrow_by(state, out, state[WIDTH] >> 16, a, b)
+
+
+@jit
+def narrow_by(state, out, unit, a, b):
+    """Keep the share [a, b) of the interval, in units of `unit` = width // (total frequency)."""
     state[LOW] += unit * a
     state[WIDTH] = unit * (b - a)
     if state[LOW] >= FULL:  # carry: ripple it left through the bytes already written
@@ -128,7 +137,12 @@ def locate(state, cdf, size):
 @jit
 def widen(state, data, a, b):
     """Take the symbol [a, b) out of the message: the mirror of `narrow`."""
-    unit = state[WIDTH] >> 16
+    widen_by(state, data, state[WIDTH] >> 16, a, b)
+
+
+@jit
+def widen_by(state, data, unit, a, b):
+    """Take the share [a, b), in units of `unit`, out of the message: the mirror of `narrow_by`."""
     state[CODE] -= unit * a
     state[WIDTH] = unit * (b - a)
     while state[WIDTH] < SMALL:
@@ -179,11 +193,7 @@ def encode(symbols: np.ndarray, indices: np.ndarray, tables: Tables) -> bytes:
 
     symbols, indices: (n,) integers -> bytes, at most 2 over the ideal length. Raises ValueError.
     """
-    symbols, indices = check(symbols, indices, tables)
-    offsets = tables.offsets[indices]
-    # Floats, since the difference of two int64 may not be one.
-    if (np.abs(symbols.astype(float) - offsets) >= 1 << (ESCAPE_BITS - 2)).any():
-        raise ValueError("a symbol is 2^30 or more away from its table: not codable")
+    symbols, indices = _check(symbols, indices, tables)
     out = np.zeros(8 + 8 * symbols.size, dtype=np.uint8)  # escapes: 16 + 32 bits, never more
     end = _encode(symbols, indices, tables.cdfs, tables.sizes, tables.offsets, out)
     return out[:end].tobytes()
@@ -200,6 +210,86 @@ def decode(data: bytes, indices: np.ndarray, tables: Tables) -> np.ndarray:
     used = _decode(message, indices, tables.cdfs, tables.sizes, tables.offsets, out)
     check_end(message.size, used)
     return out
+
+
+def _check(
+    symbols: np.ndarray, indices: np.ndarray, tables: Tables
+) -> tuple[np.ndarray, np.ndarray]:
+    """`tables.check`, and no symbol too far away for an escape."""
+    symbols, indices = check(symbols, indices, tables)
+    # Floats, since the difference of two int64 may not be one.
+    distances = np.abs(symbols.astype(float) - tables.offsets[indices])
+    if (distances >= 1 << (ESCAPE_BITS - 2)).any():
+        worst = int(distances.argmax())
+        raise ValueError(
+            f"symbol {symbols[worst]} at position {worst} is 2^30 or more away from its table: "
+            "not codable"
+        )
+    return symbols, indices
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call of `narrow`, seen from outside: an escaped symbol takes three of them.
+
+    share: its cumulative frequencies [a, b) of 65536. before, after: (low, width), `after` with the
+    bytes that moved out shifted away. A carry adds one to the bytes written before: the last
+    `rippled` of them were 255 and became 0. written: all bytes so far, the carry done.
+    """
+
+    symbol: int
+    share: tuple[int, int]
+    before: tuple[int, int]
+    after: tuple[int, int]
+    moved_out: bytes
+    carry: bool
+    rippled: int
+    written: bytes
+
+
+def trace(symbols: np.ndarray, indices: np.ndarray, tables: Tables) -> Iterator[Step]:
+    """What `encode` does to these symbols, step by step, up to the bytes that `finish` adds.
+
+    A carry ripples through 255s where `low` is 0x7FFFFF...: let a symbol straddle the middle (cdf
+    0, 32767, 32769, 65535, 65536), code it five times, and then the symbol above it.
+    """
+    symbols, indices = _check(symbols, indices, tables)
+    out = np.zeros(8 + 8 * symbols.size, dtype=np.uint8)
+    state = start_encoder()
+    for symbol, t in zip(symbols.tolist(), indices.tolist(), strict=True):
+        for a, b in shares(symbol, t, tables):
+            low, width, start = state.tolist()
+            already = out[:start].tobytes()
+            narrow(state, out, a, b)
+            after, end = (int(state[LOW]), int(state[WIDTH])), int(state[POSITION])
+            moved_out, written = out[start:end].tobytes(), out[:end].tobytes()
+            carry = low + (width >> 16) * a >= FULL
+            rippled = start - len(already.rstrip(b"\xff")) if carry else 0
+            yield Step(symbol, (a, b), (low, width), after, moved_out, carry, rippled, written)
+
+
+def interval(symbols: np.ndarray, indices: np.ndarray, tables: Tables) -> tuple[Fraction, Fraction]:
+    """The textbook: low and width of the message's share of [0, 1), with nothing rounded."""
+    symbols, indices = _check(symbols, indices, tables)
+    low, width = Fraction(0), Fraction(1)
+    for symbol, t in zip(symbols.tolist(), indices.tolist(), strict=True):
+        for a, b in shares(symbol, t, tables):
+            low, width = low + width * Fraction(a, 65536), width * Fraction(b - a, 65536)
+    return low, width
+
+
+def shares(symbol: int, t: int, tables: Tables) -> list[tuple[int, int]]:
+    """[a, b) of the steps that code `symbol` with table t: its own, or the escape and two halves.
+
+    An escaped value is 32 plain bits: its distance j from the table's first symbol, zig-zag
+    (0, -1, 1, -2 ... become 0, 1, 2, 3 ...), as two intervals of one count each.
+    """
+    cdf = tables.cdfs[t, : tables.sizes[t] + 1].tolist()
+    j = symbol - int(tables.offsets[t])
+    if 0 <= j < len(cdf) - 2:
+        return [(cdf[j], cdf[j + 1])]
+    zigzag = 2 * j if j >= 0 else -2 * j - 1
+    return [(cdf[-2], cdf[-1]), *((half, half + 1) for half in divmod(zigzag, 65536))]
 
 
 def check_end(size: int, used: int) -> None:

@@ -71,20 +71,27 @@ class Weights:
 class Coder:
     """Codes levels (H, W) of a map and values (C, H, W) of a code with a pair of nets.
 
-    kept: bits that each of the four map levels keeps.
+    kept: bits that each of the four map levels keeps, 0 to 6. Raises ValueError where weights
+    do not fit each other: the compiled loop checks no bounds.
     """
 
     map_net: Weights
     code_net: Weights
     kept: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        if len(self.kept) != MAP_LEVELS or not all(0 <= k <= CODE_BITS for k in self.kept):
+            raise ValueError(f"kept: expected {MAP_LEVELS} of 0..{CODE_BITS} bits, got {self.kept}")
+        _check_net(self.map_net, "map", 1, map_features())
+        channels = len(self.code_net.w1)
+        _check_net(self.code_net, "code", channels, code_features(channels))
+
     def encode(self, levels: np.ndarray, values: np.ndarray) -> bytes:
         """levels 0..3 and values 0 .. 2^kept - 1 (the kept leading bits as a number) -> bytes.
 
-        Raises ValueError for other shapes and for numbers outside these ranges.
+        Raises ValueError for other shapes and types and for numbers outside these ranges.
         """
-        levels = np.ascontiguousarray(levels, dtype=np.int64)
-        values = np.ascontiguousarray(values, dtype=np.int64)
+        levels, values = _whole(levels, "levels"), _whole(values, "values")
         self._check(levels, values)
         out = np.zeros(16 + 4 * (levels.size + values.size), dtype=np.uint8)
         end = self._run(levels, values, out, True)
@@ -116,6 +123,26 @@ class Coder:
         kept = np.array(self.kept, dtype=np.int64)
         map_net, code_net = self.map_net.arrays(), self.code_net.arrays()
         return int(_walk(levels, values, message, encoding, map_net, code_net, kept))
+
+
+def _check_net(net: Weights, name: str, channels: int, features: int) -> None:
+    """Raise ValueError unless all weights are integers of the shapes that `Weights` states."""
+    hidden = net.w1.shape[1] if net.w1.ndim == 3 else 0
+    shapes = [(hidden, features), (hidden,), (hidden, hidden), (hidden,), (2, hidden), (2,)]
+    for part, shape in zip(("w1", "b1", "w2", "b2", "w3", "b3"), shapes, strict=True):
+        a, wanted = getattr(net, part), (channels, *shape)
+        if a.shape != wanted or a.dtype.kind not in "iu":
+            raise ValueError(
+                f"{part} of the {name} net: expected integers {wanted}, got {a.dtype} {a.shape}"
+            )
+
+
+def _whole(values: np.ndarray, what: str) -> np.ndarray:
+    """`values` as contiguous, writable int64: one type, so that the loop is compiled once."""
+    values = np.asarray(values)
+    if values.size and values.dtype.kind not in "iu":
+        raise ValueError(f"{what}: expected whole numbers, got {values.dtype}")
+    return np.require(values, np.int64, ["C", "A", "W"])
 
 
 @jit

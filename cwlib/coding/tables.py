@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+
+from cwlib.coding import intervals
+from cwlib.coding.frequencies import from_probabilities
 
 TOTAL = 1 << 16
 
@@ -26,6 +30,16 @@ class Tables:
     sizes: np.ndarray
     offsets: np.ndarray
 
+    @cached_property
+    def for_encoding(self) -> intervals.ForEncoding:
+        """What the rANS encoder looks up, worked out when it is first asked for."""
+        return intervals.for_encoding(self.cdfs, self.sizes, self.offsets)
+
+    @cached_property
+    def for_decoding(self) -> intervals.ForDecoding:
+        """What the rANS decoder looks up, worked out when it is first asked for."""
+        return intervals.for_decoding(self.cdfs, self.sizes, self.offsets)
+
     @classmethod
     def from_cdfs(cls, cdfs: Sequence[np.ndarray], offsets: Sequence[int]) -> Tables:
         """Check and pack cumulative arrays; raises ValueError that names the faulty table."""
@@ -33,6 +47,10 @@ class Tables:
             raise ValueError(f"{len(cdfs)} tables but {len(offsets)} offsets: give one for each")
         if not len(cdfs):
             raise ValueError("no tables: give at least one")
+        if np.asarray(offsets).dtype.kind not in "iu" or np.ndim(offsets) != 1:
+            raise ValueError("offsets: expected a 1-D array of whole numbers, one for each table")
+        if max(abs(int(v)) for v in offsets) > 1 << 31:
+            raise ValueError("offsets: expected values within -2**31 ... 2**31")
         for t, cdf in enumerate(cdfs):
             cdf = np.asarray(cdf)
             if cdf.ndim != 1 or len(cdf) < 2 or not np.issubdtype(cdf.dtype, np.integer):
@@ -50,19 +68,54 @@ class Tables:
         sizes = np.array([len(c) - 1 for c in cdfs], dtype=np.int64)
         return cls(packed, sizes, np.asarray(offsets, dtype=np.int64))
 
+    @classmethod
+    def from_probabilities(
+        cls,
+        probabilities: Sequence[np.ndarray],
+        offsets: Sequence[int],
+        escapes: Sequence[float] | None = None,
+    ) -> Tables:
+        """One table for each array of probabilities; escapes: those of the values outside (0).
+
+        Raises ValueError that names the faulty table. See `frequencies.from_probabilities`.
+        """
+        escapes = [0.0] * len(probabilities) if escapes is None else escapes
+        if len(escapes) != len(probabilities):
+            raise ValueError(f"{len(probabilities)} tables but {len(escapes)} escapes")
+        cdfs = []
+        for t, (p, escape) in enumerate(zip(probabilities, escapes, strict=True)):
+            try:
+                cdfs.append(from_probabilities(p, TOTAL, escape))
+            except ValueError as error:
+                raise ValueError(f"table {t}: {error}") from None
+        return cls.from_cdfs(cdfs, offsets)
+
 
 def check(
     symbols: np.ndarray, indices: np.ndarray, tables: Tables
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Symbols and table indices as int64 vectors of equal length; raises ValueError otherwise."""
+    """`vectors`, and every index names a table; raises ValueError otherwise."""
+    symbols, indices = vectors(symbols, indices)
+    if indices.size and not (0 <= indices.min() and indices.max() < len(tables.sizes)):
+        raise ValueError(f"table indices must lie in 0..{len(tables.sizes) - 1}")
+    return symbols, indices
+
+
+def vectors(symbols: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Symbols and table indices as int64 vectors of equal length; raises ValueError otherwise.
+
+    Both are contiguous and writable, copied only if they were not: one type, compiled once.
+    """
     symbols, indices = np.asarray(symbols), np.asarray(indices)
-    for name, a in (("symbols", symbols), ("indices", indices)):
+    for name, a in (("indices", indices), ("symbols", symbols)):
         if a.ndim != 1 or (a.size and not np.issubdtype(a.dtype, np.integer)):
             raise ValueError(f"{name}: expected a 1-D integer array, got {a.ndim}-D {a.dtype}")
     if len(symbols) != len(indices):
         raise ValueError(f"{len(symbols)} symbols but {len(indices)} table indices")
-    if indices.size and not (0 <= indices.min() and indices.max() < len(tables.sizes)):
-        raise ValueError(f"table indices must lie in 0..{len(tables.sizes) - 1}")
-    if symbols.size and symbols.max() > np.iinfo(np.int64).max:
-        raise ValueError(f"symbols lie below 2**63, got {symbols.max()}")
-    return symbols.astype(np.int64), indices.astype(np.int64)
+    for name, a in (("symbols", symbols), ("indices", indices)):
+        if a.dtype == np.uint64 and a.size and a.max() > np.iinfo(np.int64).max:
+            raise ValueError(f"{name} lie below 2**63, got {a.max()}")
+    return (
+        np.require(symbols, np.int64, ["C", "A", "W"]),
+        np.require(indices, np.int64, ["C", "A", "W"]),
+    )

@@ -7,6 +7,10 @@
     charts    lines, steps with slopes, points, digits as points, bars
     rates     rate-distortion curves, and marks upon them
     diagrams  what is explained by drawing it: bits kept, residual units, fields of view
+    bytes     hexdumps with their fields, varints, what a flipped bit does where
+    coders    arithmetic coding and rANS at work: intervals zoomed into, coloured numbers, states
+    codes     words as a budget, Huffman trees, rows of bits, a coin, tables of shares
+    tables    what each count saves, what rounding loses, a wrong scale; hints; ratios
 
 Figures are small and their letters large, so that they can be read on a phone; their background is
 white in dark mode too. `viz.style()` sets the look once per session, before anything is drawn. A
@@ -15,6 +19,7 @@ function returns the Axes that it drew on; a cell that draws ends with `viz.plt.
 
 import matplotlib.pyplot as plt
 
+from cwlib.viz.bytes import flips_by_byte, hexdump, varint_bits
 from cwlib.viz.charts import (
     PARTS,
     digit_scatter,
@@ -24,12 +29,35 @@ from cwlib.viz.charts import (
     stacked_bars,
     word_lengths,
 )
+from cwlib.viz.coders import (
+    coloured_numbers,
+    interval_zoom,
+    learning_cost,
+    rans_state,
+    state_plot,
+)
+from cwlib.viz.codes import (
+    as_png,
+    bit_row,
+    coin,
+    huffman_tree,
+    joint_table,
+    kraft_budget,
+    two_tables,
+)
 from cwlib.viz.diagrams import fields_of_view, kept_bits, residual_diagram
 from cwlib.viz.images import captioned_grid, show_images, side_by_side, tile
 from cwlib.viz.labels import label_line
 from cwlib.viz.look import COLOURS, LABELS, STYLE, WIDTH, method_style, new_axes, style
 from cwlib.viz.maps import cells_with_ink, colour_map, importance_grid, importance_overlay
 from cwlib.viz.rates import mark_points, mark_rates, rd_overview, rd_plot
+from cwlib.viz.tables import (
+    count_savings,
+    hint_strip,
+    loss_plot,
+    ratio_bars,
+    wrong_scale,
+)
 
 __all__ = [
     "COLOURS",
@@ -37,21 +65,37 @@ __all__ = [
     "PARTS",
     "STYLE",
     "WIDTH",
+    "as_png",
+    "bit_row",
     "captioned_grid",
     "cells_with_ink",
+    "coin",
     "colour_map",
+    "coloured_numbers",
+    "count_savings",
     "digit_scatter",
     "fields_of_view",
+    "flips_by_byte",
+    "hexdump",
+    "hint_strip",
+    "huffman_tree",
     "importance_grid",
     "importance_overlay",
+    "interval_zoom",
+    "joint_table",
     "kept_bits",
+    "kraft_budget",
     "label_line",
+    "learning_cost",
     "line_plot",
+    "loss_plot",
     "mark_points",
     "mark_rates",
     "method_style",
     "new_axes",
     "plt",
+    "rans_state",
+    "ratio_bars",
     "rd_overview",
     "rd_plot",
     "residual_diagram",
@@ -60,7 +104,11 @@ __all__ = [
     "side_by_side",
     "slope_plot",
     "stacked_bars",
+    "state_plot",
     "style",
     "tile",
+    "two_tables",
+    "varint_bits",
     "word_lengths",
+    "wrong_scale",
 ]

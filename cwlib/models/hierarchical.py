@@ -1,0 +1,239 @@
+"""The hierarchical content-weighted codec of paper 2, with the scale hyperprior as its rate model.
+
+    x --g_a--> z = [l1, l2, l3, f4] --(x mask m)--> round --> z_hat --g_s--> x_hat
+                                                     |
+               |z m| --h_a--> round --> y_hat --h_s--> sigma, the scale of every z_hat
+
+Source: He, Li, Bai, Zhao 2020, 'Adaptive importance channel selection for perceptual image
+compression', sections 3.2-3.3 and 4.1; the hyperprior from its reference [27]. The paper has no
+table of layers and no code: kernel 5 everywhere follows its references [26, 27]; what else it
+leaves open is said where it is decided.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cwlib import importance, priors, quantize
+from cwlib.experiments import Experiment
+from cwlib.gdn import GDN
+
+LATERALS = 3  # one channel from each of f1, f2, f3
+HYPER_DOWNSCALE = 4  # h_a halves the latents twice
+MASK_START = 4.0  # sigmoid(4) = 0.98: see Hierarchical.importance_bias
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a forward pass returns. C = N + 3 channels, h = H/8, w = W/8.
+
+    x_hat: (B, 3, H, W), nominally in [0, 1], not clipped; z, z_hat: (B, C, h, w) before the mask
+    and after mask and quantisation; m: mask (B, C, h, w) and f: number of kept channels
+    (B, 1, h, w), both None where the net has no mask; latent_bits, hyper_bits: estimates (B,).
+    """
+
+    x_hat: Tensor
+    z: Tensor
+    z_hat: Tensor
+    latent_bits: Tensor
+    hyper_bits: Tensor
+    m: Tensor | None = None
+    f: Tensor | None = None
+
+    @property
+    def bits(self) -> Tensor:
+        """Estimated bits of every image, hyper-latents included: (B,)."""
+        return self.latent_bits + self.hyper_bits
+
+
+def _conv(c_in: int, c_out: int, stride: int, kernel: int = 5, bias: bool = True) -> nn.Conv2d:
+    """Divide height and width by `stride`."""
+    return nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=bias)
+
+
+def _deconv(c_in: int, c_out: int, stride: int, kernel: int = 5) -> nn.Module:
+    """Multiply height and width by `stride`; a plain convolution where there is nothing to do."""
+    if stride == 1:
+        return _conv(c_in, c_out, 1, kernel)
+    pad = kernel // 2
+    return nn.ConvTranspose2d(c_in, c_out, kernel, stride, pad, output_padding=stride - 1)
+
+
+class Encoder(nn.Module):
+    """E(x): four scales f1..f4, and one channel of each of the first three beside the last.
+
+    | layer              | output, strides (1, 2, 2, 2) | strides (2, 2, 2, 1)   |
+    |--------------------|------------------------------|------------------------|
+    | conv k5, GDN -> f1 | N x H x W                    | N x H/2 x W/2          |
+    | conv k5, GDN -> f2 | N x H/2 x W/2                | N x H/4 x W/4          |
+    | conv k5, GDN -> f3 | N x H/4 x W/4                | N x H/8 x W/8          |
+    | conv k5      -> f4 | N x H/8 x W/8                | N x H/8 x W/8          |
+    | conv k3 of f1, f2, f3, area average -> l1, l2, l3  | 3 x H/8 x W/8          |
+
+    'Three stride-2 layers' and four scales: the paper does not say which layer has stride 1. The
+    first reading gives four different scales, the second costs a quarter of it.
+    """
+
+    def __init__(self, n: int, strides: tuple[int, ...]):
+        super().__init__()
+        self.strides = strides
+        self.convs = nn.ModuleList(
+            _conv(c_in, n, stride, bias=k < 3)
+            for k, (c_in, stride) in enumerate(zip((3, n, n, n), strides, strict=True))
+        )
+        self.norms = nn.ModuleList(GDN(n) for _ in range(LATERALS))
+        self.laterals = nn.ModuleList(_conv(n, 1, 1, kernel=3) for _ in range(LATERALS))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (B, 3, H, W) in [0, 1] -> z: (B, N + 3, H/8, W/8) float32."""
+        f, parts = x - 0.5, []
+        for k in range(LATERALS):
+            f = self.norms[k](self.convs[k](f))  # f1, f2, f3
+            to_f4 = math.prod(self.strides[k + 1 :])
+            parts.append(F.avg_pool2d(self.laterals[k](f).float(), to_f4))
+        # bfloat16 cannot hold a latent of 200 to within a fraction of its rounding step
+        with torch.autocast(x.device.type, enabled=False):
+            f4 = self.convs[3](f)
+        return torch.cat([*parts, f4], dim=1)  # z = [l1, l2, l3, f4]
+
+
+class Decoder(nn.Module):
+    """D(z_hat): the encoder's mirror; each scale gets its own lateral back (Eq. 5, 6).
+
+    | layer                             | output, strides (1, 2, 2, 2) | strides (2, 2, 2, 1) |
+    |-----------------------------------|------------------------------|----------------------|
+    | deconv k5 of f4, IGDN             | N x H/4 x W/4                | N x H/8 x W/8        |
+    | deconv k5 of [., l3 scaled], IGDN | N x H/2 x W/2                | N x H/4 x W/4        |
+    | deconv k5 of [., l2 scaled], IGDN | N x H x W                    | N x H/2 x W/2        |
+    | deconv k5 of [., l1 scaled]       | 3 x H x W                    | 3 x H x W            |
+    """
+
+    def __init__(self, n: int, strides: tuple[int, ...]):
+        super().__init__()
+        back = strides[::-1]
+        self.deconvs = nn.ModuleList(
+            _deconv(c_in, c_out, stride)
+            for c_in, c_out, stride in zip(
+                (n, n + 1, n + 1, n + 1), (n, n, n, 3), back, strict=True
+            )
+        )
+        self.norms = nn.ModuleList(GDN(n, inverse=True) for _ in range(LATERALS))
+
+    def forward(self, z_hat: Tensor) -> Tensor:
+        """z_hat: (B, N + 3, h, w) -> x_hat: (B, 3, 8h, 8w) float32."""
+        f4 = z_hat[:, LATERALS:]
+        with torch.autocast(z_hat.device.type, enabled=False):
+            l = self.deconvs[0](f4.float())  # noqa: E741 - the paper's letter
+        for k in range(LATERALS):
+            l = self.norms[k](l)  # noqa: E741
+            lateral = z_hat[:, 2 - k : 3 - k]  # l3, l2, l1
+            if lateral.shape[-2:] != l.shape[-2:]:
+                lateral = F.interpolate(lateral, l.shape[-2:], mode="bilinear")
+            # l^s = l_D^s(concat(l^(s+1), f_s))
+            l = self.deconvs[k + 1](torch.cat([l, lateral], dim=1))  # noqa: E741
+        return l.float() + 0.5
+
+
+def _hyper_encoder(c: int, n: int) -> nn.Sequential:
+    """h_a: (B, C, h, w) -> (B, N, h/4, w/4), after Balle 2018, Fig. 4."""
+    return nn.Sequential(
+        _conv(c, n, 1, kernel=3),
+        nn.ReLU(inplace=True),
+        _conv(n, n, 2),
+        nn.ReLU(inplace=True),
+        _conv(n, n, 2),
+    )
+
+
+def _hyper_decoder(c: int, n: int) -> nn.Sequential:
+    """h_s: (B, N, h/4, w/4) -> log2 of the scales (B, C, h, w).
+
+    Nothing but convolutions and ReLU, so that whole numbers can replace the reals when streams are
+    made and read (see models/hyper.py). Its output is a logarithm, so that the index of a scale
+    table is a linear function of it.
+    """
+    return nn.Sequential(
+        _deconv(n, n, 2),
+        nn.ReLU(inplace=True),
+        _deconv(n, n, 2),
+        nn.ReLU(inplace=True),
+        _conv(n, c, 1, kernel=3),
+    )
+
+
+class Hierarchical(nn.Module):
+    """Encoder, adaptive importance mask, decoder and hyperprior. N = experiment.width.
+
+    In training mode quantisation is additive noise, in eval mode rounding.
+    """
+
+    def __init__(self, experiment: Experiment):
+        super().__init__()
+        self.experiment = experiment
+        n = experiment.width
+        if len(experiment.strides) != 4 or math.prod(experiment.strides) != 8:
+            raise ValueError(f"strides {experiment.strides}: give four whose product is 8")
+        if experiment.mask not in importance.SELECTIONS:
+            allowed = ", ".join(importance.SELECTIONS)
+            raise ValueError(f"unknown mask {experiment.mask!r}: choose one of {allowed}")
+        self.channels = n + LATERALS  # C
+        self.g_a = Encoder(n, experiment.strides)
+        self.g_s = Decoder(n, experiment.strides)
+        self.h_a = _hyper_encoder(self.channels, n)
+        self.h_s = _hyper_decoder(self.channels, n)
+        self.hyper_prior = priors.FactorisedPrior(n)
+        # f4 = convolution + bias. The bias counts for the importance (Eq. 7, 8) but is not coded:
+        # the zero-mean prior would pay for it at every place, and the decoder can learn it anyway.
+        # At 4 the mask starts 98 % open. What it shuts gets no gradient, so it has to start open
+        # and learn what to shut; the other way round would be a matter of luck.
+        if experiment.mask != "none":
+            self.importance_bias = nn.Parameter(torch.full((n,), MASK_START))
+
+    @property
+    def downscale(self) -> int:
+        """Images need a height and a width that are multiples of this."""
+        return math.prod(self.experiment.strides) * HYPER_DOWNSCALE
+
+    def mask(self, z: Tensor, strength: float = 1.0) -> tuple[Tensor, Tensor] | tuple[None, None]:
+        """The mask m (B, C, h, w) and f (B, 1, h, w), how many channels it keeps (Eq. 7-9).
+
+        strength: 0..1 scales f; 1 is what training had. None, None for a net without a mask.
+        """
+        if self.experiment.mask == "none":
+            return None, None
+        f4 = z[:, LATERALS:] + self.importance_bias.view(1, -1, 1, 1)
+        f_n = importance.select_channel(f4, self.experiment.mask)
+        f = strength * importance.kept_channels(f_n, self.channels)
+        return importance.channel_mask(f, self.channels), f
+
+    def quantise(self, v: Tensor) -> Tensor:
+        """Additive uniform noise in training, whole numbers otherwise."""
+        return quantize.add_noise(v) if self.training else torch.round(v)
+
+    def scales(self, y_hat: Tensor) -> Tensor:
+        """Hyper-latents (B, N, h/4, w/4) -> scale sigma of every latent (B, C, h, w)."""
+        # sigma = 2^h_s(y_hat)
+        return torch.exp2(self.h_s(y_hat).clamp(-8.0, 10.0))
+
+    def forward(self, x: Tensor, strength: float = 1.0) -> Output:
+        """x: (B, 3, H, W) in [0, 1], H and W multiples of `downscale`; strength: see `mask`."""
+        if x.shape[1] != 3 or x.shape[2] % self.downscale or x.shape[3] % self.downscale:
+            raise ValueError(
+                f"expected (B, 3, H, W) with H and W multiples of {self.downscale}, got "
+                f"{tuple(x.shape)}: pad the image"
+            )
+        z = self.g_a(x)  # (B, C, H/8, W/8)
+        with torch.autocast(x.device.type, enabled=False):  # likelihoods need float32
+            m, f = self.mask(z, strength)
+            # z~ = z m (Eq. 4)
+            masked = z if m is None else z * m
+            y_hat = self.quantise(self.h_a(masked.abs()))  # (B, N, H/32, W/32)
+            z_hat = self.quantise(masked)
+            hyper_bits = priors.bits(self.hyper_prior(y_hat))
+            latent_bits = priors.bits(priors.gaussian_likelihood(z_hat, self.scales(y_hat)))
+        return Output(self.g_s(z_hat), z, z_hat, latent_bits, hyper_bits, m, f)
