@@ -162,6 +162,7 @@ def test_symbols_outside_the_alphabet_are_refused(symbols, says):
     [
         (dict(n_symbols=0), "1 to 65504 symbols fit into counts of at most 65536"),
         (dict(n_symbols=-3), "got -3"),
+        (dict(n_symbols=2.5), "whole numbers, got 2.5"),
         (dict(n_symbols=65505), "got 65505"),
         (dict(n_symbols=50, limit=60), "1 to 28 symbols fit"),
         (dict(n_symbols=5, order=2), "order is 0"),

@@ -86,6 +86,9 @@ def costs(
 
 def _start(n_symbols: int, order: int, step: int, limit: int) -> np.ndarray:
     """(contexts, size + 1) trees of counts that are all 1; size: a power of two >= n_symbols."""
+    for value in (n_symbols, order, step, limit):
+        if not isinstance(value, int | np.integer):
+            raise ValueError(f"n_symbols, order, step and limit are whole numbers, got {value!r}")
     if order not in (0, 1):
         raise ValueError(f"order is 0 (no context) or 1 (the symbol before), got {order}")
     if not (1 <= step and 2 <= limit <= LIMIT):

@@ -33,6 +33,7 @@ from cwlib.viz.coders import (
     coloured_numbers,
     interval_zoom,
     learning_cost,
+    overheads,
     rans_state,
     state_plot,
 )
@@ -93,6 +94,7 @@ __all__ = [
     "mark_rates",
     "method_style",
     "new_axes",
+    "overheads",
     "plt",
     "rans_state",
     "ratio_bars",

@@ -154,7 +154,7 @@ def state_plot(
     ax.plot(at[out], height[out], "o", color=COLOURS["cw"], ms=4.5)
     for bound in bounds:
         ax.axhline(bound, color="#8a8a8a", lw=1, dashes=(4, 2))
-    ax.set_title(f"dots: {note}", fontsize=SMALL, color=COLOURS["cw"])
+    ax.set_title(f"dots: {note}", loc="left", fontsize=SMALL, color=COLOURS["cw"])
     room = 0.12 * (bounds[1] - bounds[0])
     ax.set(ylim=(bounds[0] - room, bounds[1] + room), xlim=(0, states.size + 1))
     return ax
@@ -307,4 +307,26 @@ def learning_cost(n: ArrayLike, extra: Mapping[int, ArrayLike]) -> Axes:
         ax.plot(n[line > 0], line[line > 0], color=colours[k], lw=1, dashes=(4, 2))
         label_line(ax, n[-1], bits[-1], f"{k} symbols", colours[k], offset=(6, 0))
     ax.set_ylim(bottom=0)
+    return ax
+
+
+def overheads(n: ArrayLike, over: Mapping[str, ArrayLike]) -> Axes:
+    """Bits over the ideal against the length of the message, both on logarithmic axes.
+
+    n: (m,) lengths; over: {name: (m,) bits}, a line each, named at its end; below a bit nothing is
+    drawn. ValueError where a line has another length than n.
+    """
+    n = np.asarray(n, dtype=float)
+    cycle = (COLOURS[name] for name in ("webp", "resnet", "cw", "cae"))
+    ax = new_axes("symbols in the message", "bits over the ideal", height=3.0)
+    ax.set(xscale="log", yscale="log")
+    for (name, bits), colour in zip(over.items(), cycle, strict=False):
+        bits = np.asarray(bits, dtype=float)
+        if bits.shape != n.shape:
+            raise ValueError(f"{name!r}: expected {n.size} numbers, got {bits.shape}")
+        seen = bits >= 1
+        ax.plot(n[seen], bits[seen], color=colour, marker="o", ms=3.5)
+        if seen.any():
+            label_line(ax, n[seen][-1], bits[seen][-1], name, colour, offset=(6, 0))
+    ax.set_ylim(bottom=1)
     return ax

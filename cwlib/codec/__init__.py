@@ -1,0 +1,180 @@
+"""Images to bytes and back with a trained model.
+
+    uint8 image --analyse--> latents (whole numbers) --pack--> bytes
+    bytes --unpack--> latents --synthesise--> uint8 image
+
+`compress` and `decompress` are the two ends; the four steps are public because the evaluation runs
+the networks on many images at once and the chapters look between the steps. What latents are, and
+what a stream's sections hold, is the business of the model's family: `digits` (paper 1) or `photos`
+(paper 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import ModuleType
+
+import numpy as np
+
+from cwlib import zoo
+from cwlib.codec import digits, photos
+from cwlib.codec.digits import Latents
+from cwlib.coding import stream
+from cwlib.coding.stream import StreamError
+from cwlib.zoo import TrainedModel
+
+MAX_PIXELS = 2**24  # the networks take some hundred bytes of memory a pixel: about 5 GB
+
+AnyLatents = digits.Latents | photos.Latents
+
+
+@dataclass(frozen=True)
+class Info:
+    """What `info` tells: the model's name (None if it is not here), size in pixels and bytes."""
+
+    model: str | None
+    model_id: str
+    version: int
+    height: int
+    width: int
+    channels: int
+    n_bytes: int
+    section_bytes: tuple[int, ...]
+    bpp: float
+
+
+def compress(model: TrainedModel, image: np.ndarray, importance: float = 1.0) -> bytes:
+    """A uint8 image, any size of at least 1x1, as a stream.
+
+    image: (H, W), or (H, W, 3) for a model of photographs; importance: 0..1 scales the map before
+    masking (1 = as trained). Raises ValueError or TypeError for what the model cannot take.
+    """
+    image = _check_image(model, image)
+    latents = analyse(model, image[None], importance)[0]
+    return pack(model, latents, image.shape)
+
+
+def decompress(blob: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """The image in a stream: uint8 (H, W) or (H, W, 3).
+
+    Raises StreamError, and nothing else, for any bytes.
+    """
+    header, _ = stream.unpack(blob, max_pixels)
+    try:
+        model = zoo.by_id(header.model_id)
+    except zoo.UnknownModel as error:
+        raise StreamError(str(error)) from error
+    shape = (header.height, header.width, header.channels)
+    shape = shape[:2] if header.channels == 1 else shape
+    return synthesise(model, [unpack(model, blob, max_pixels)], shape)[0]
+
+
+def info(blob: bytes) -> Info:
+    """The header of a stream, without decoding pixels. Raises StreamError."""
+    header = stream.read_header(blob)
+    try:
+        name = zoo.by_id(header.model_id).name
+    except zoo.UnknownModel:
+        name = None
+    return Info(
+        name,
+        header.model_id.hex(),
+        header.version,
+        header.height,
+        header.width,
+        header.channels,
+        len(blob),
+        header.section_lengths,
+        8 * len(blob) / (header.height * header.width),
+    )
+
+
+def analyse(model: TrainedModel, images: np.ndarray, importance: float = 1.0) -> list[AnyLatents]:
+    """uint8 images of one shape, (N, H, W) or (N, H, W, 3) -> the latents of each."""
+    if not 0.0 <= importance <= 1.0:
+        raise ValueError(f"importance must lie in 0..1, got {importance}")
+    return _family(model).analyse(model, images, importance)
+
+
+def pack(model: TrainedModel, latents: AnyLatents, shape: Sequence[int]) -> bytes:
+    """Entropy-code the latents of an image of `shape` (H, W) or (H, W, 3) into a stream."""
+    channels = shape[2] if len(shape) == 3 else 1
+    sections = _family(model).to_sections(model, latents)
+    return stream.pack(model.model_id, *shape[:2], channels, sections)
+
+
+def unpack(model: TrainedModel, blob: bytes, max_pixels: int = MAX_PIXELS) -> AnyLatents:
+    """The latents in a stream of this model. Raises StreamError."""
+    header, sections = stream.unpack(blob, max_pixels)
+    if header.model_id != model.model_id:
+        raise StreamError(
+            f"this stream was made by model {header.model_id.hex()}, "
+            f"not by {model.name} ({model.model_id.hex()})"
+        )
+    family = _family(model)
+    step, limit = family.step(model), max(max_pixels, MAX_PIXELS)
+    if _padded_pixels(header.height, header.width, step) > limit:
+        raise StreamError(
+            f"the header says {header.height}x{header.width} pixels, once both sides are multiples "
+            f"of {step} more than the limit of {limit}: raise max_pixels if you trust the file"
+        )
+    return family.from_sections(model, header, sections)
+
+
+def synthesise(
+    model: TrainedModel, latents: Sequence[AnyLatents], shape: Sequence[int]
+) -> np.ndarray:
+    """Latents of N images of `shape` (H, W) or (H, W, 3) -> uint8 (N, H, W) or (N, H, W, 3)."""
+    return _family(model).synthesise(model, latents, tuple(shape))
+
+
+def _family(model: TrainedModel) -> ModuleType:
+    return photos if model.experiment.dataset == "photos" else digits
+
+
+def _check_image(model: TrainedModel, image: np.ndarray) -> np.ndarray:
+    image, family = np.asarray(image), _family(model)
+    if image.dtype != np.uint8:
+        raise TypeError(f"expected uint8 pixels in 0..255, got {image.dtype}")
+    if image.ndim == 3 and 3 not in family.CHANNELS:
+        raise ValueError(
+            f"expected a grey image (H, W), got shape {image.shape}: convert it to grey first"
+        )
+    if image.ndim == 3 and image.shape[2] == 4:
+        raise ValueError(
+            f"expected 3 channels, got 4 (RGBA) in shape {image.shape}: drop the alpha channel or "
+            "pass image[..., :3]"
+        )
+    wanted = "(H, W) or (H, W, 3)" if 3 in family.CHANNELS else "(H, W)"
+    if image.ndim not in (2, 3) or 0 in image.shape or image.shape[2:] not in ((), (3,)):
+        raise ValueError(f"expected an image {wanted} of at least 1x1, got shape {image.shape}")
+    step = family.step(model)
+    if _padded_pixels(*image.shape[:2], step) > MAX_PIXELS:
+        raise ValueError(
+            f"{image.shape[0]}x{image.shape[1]} is over {MAX_PIXELS} pixels once both sides are "
+            f"multiples of {step}: cut it"
+        )
+    return image
+
+
+def _padded_pixels(height: int, width: int, step: int) -> int:
+    """What the networks see of an image: a strip of 1 x n costs as much as one of `step` x n."""
+    return (height + -height % step) * (width + -width % step)
+
+
+__all__ = [
+    "MAX_PIXELS",
+    "Info",
+    "Latents",
+    "StreamError",
+    "analyse",
+    "compress",
+    "decompress",
+    "digits",
+    "info",
+    "pack",
+    "photos",
+    "synthesise",
+    "unpack",
+]

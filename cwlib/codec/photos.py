@@ -1,0 +1,135 @@
+"""Paper 2's models: latents behind an importance mask, and the hyper-latents that predict them.
+
+    stream    [rANS code of y, live channels of z and their rANS code]
+
+The decoder reads y, computes from it which probability table each latent has (in whole numbers, so
+on every machine alike), and reads z. A channel that the mask has emptied is neither stored nor
+decoded: one bit says so.
+
+A grey picture goes through the network with its plane three times, and comes back as the mean of
+three: the models have seen colour alone. Its header says 1 channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cwlib.coding.stream import Header, StreamError
+from cwlib.models.hierarchical import HYPER_DOWNSCALE
+from cwlib.zoo import TrainedModel
+
+CHANNELS = (1, 3)
+
+# Pictures above STRIPE_PIXELS go through the networks in stripes, so that memory stays bounded.
+# Each stripe sees this many rows of its neighbours: more than a 5x5 kernel on every scale reaches.
+STRIPE_PIXELS = 2**19
+HALO = 64
+
+
+@dataclass(frozen=True)
+class Latents:
+    """Whole numbers: latents z (C, H/8, W/8) behind the mask, hyper-latents y (N, H/32, W/32)."""
+
+    z: np.ndarray
+    y: np.ndarray
+
+
+def step(model: TrainedModel) -> int:
+    """The networks take heights and widths that are multiples of this."""
+    return model.net.downscale
+
+
+@torch.no_grad()
+def analyse(model: TrainedModel, images: np.ndarray, importance: float) -> list[Latents]:
+    """uint8 images (N, H, W) or (N, H, W, 3) -> one Latents each."""
+    net = model.net
+    if net.experiment.mask == "none" and importance != 1.0:
+        raise ValueError(f"{model.name} has no importance map: importance must be 1")
+    found = []
+    for image in images:
+        x = _to_tensor(image, net.downscale, _device(model))  # (1, 3, H32, W32)
+        z = in_stripes(net.g_a, x, 1 / _latent_step(model))  # (1, C, h, w)
+        m, _ = net.mask(z, importance)
+        masked = z if m is None else z * m
+        y = torch.round(net.h_a(masked.abs()))
+        found.append(Latents(_whole(masked.round()[0]), _whole(y[0])))
+    return found
+
+
+def to_sections(model: TrainedModel, latents: Latents) -> list[bytes]:
+    """Entropy-code the latents of one image: hyper-latents, latents."""
+    return model.coder.encode(latents.z, latents.y)
+
+
+def from_sections(model: TrainedModel, header: Header, sections: list[bytes]) -> Latents:
+    """The latents in the sections of a stream with this header. Raises StreamError."""
+    if len(sections) != 2:
+        raise StreamError(f"{model.name} writes 2 sections, found {len(sections)}")
+    coarse = model.net.downscale
+    h, w = (HYPER_DOWNSCALE * -(-side // coarse) for side in (header.height, header.width))
+    z, y = model.coder.decode(sections, h, w)
+    return Latents(z, y)
+
+
+@torch.no_grad()
+def synthesise(
+    model: TrainedModel, latents: Sequence[Latents], shape: tuple[int, ...]
+) -> np.ndarray:
+    """Latents of N images of `shape` (H, W) or (H, W, 3) -> uint8 (N, H, W) or (N, H, W, 3)."""
+    images = []
+    for one in latents:
+        z_hat = torch.from_numpy(one.z).to(_device(model), torch.float32)[None]
+        x_hat = in_stripes(model.net.g_s, z_hat, _latent_step(model))  # (1, 3, H32, W32)
+        x_hat = x_hat[:, :, : shape[0], : shape[1]]
+        if len(shape) == 2:
+            x_hat = x_hat.mean(1, keepdim=True)
+        pixels = (x_hat * 255).round().clamp(0, 255).to(torch.uint8)[0].permute(1, 2, 0)
+        images.append(pixels.cpu().numpy().reshape(shape))
+    return np.stack(images)
+
+
+def in_stripes(network: Callable[[Tensor], Tensor], t: Tensor, scale: float) -> Tensor:
+    """network(t), for large t one stripe of rows after another.
+
+    t: (1, C, H, W); scale: how much higher the output is (8 or 1/8). The network must reach no
+    further than HALO pixels; then the stripes give what the whole would, up to float rounding.
+    """
+    pixel = max(1.0, scale)  # rows of pixels that one row of t stands for
+    rows, halo = t.shape[2], round(HALO / pixel)
+    most = int(STRIPE_PIXELS / (t.shape[3] * pixel) / pixel) // halo * halo
+    if rows * pixel * t.shape[3] * pixel <= STRIPE_PIXELS:
+        return network(t)
+    parts = []
+    for top in range(0, rows, max(halo, most)):
+        bottom = min(rows, top + max(halo, most))
+        above, below = max(0, top - halo), min(rows, bottom + halo)
+        out = network(t[:, :, above:below])
+        first = round((top - above) * scale)
+        parts.append(out[:, :, first : first + round((bottom - top) * scale)])
+    return torch.cat(parts, dim=2)
+
+
+def _to_tensor(image: np.ndarray, step: int, device: torch.device) -> Tensor:
+    """uint8 (H, W) or (H, W, 3) -> (1, 3, H', W') in [0, 1], the last row and column repeated."""
+    colour = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+    x = torch.from_numpy(np.ascontiguousarray(colour)).to(device).permute(2, 0, 1)[None]
+    h, w = image.shape[:2]
+    return F.pad(x.float() / 255, (0, -w % step, 0, -h % step), mode="replicate")
+
+
+def _whole(t: Tensor) -> np.ndarray:
+    return t.cpu().numpy().astype(np.int64)
+
+
+def _latent_step(model: TrainedModel) -> int:
+    return model.net.downscale // HYPER_DOWNSCALE
+
+
+def _device(model: TrainedModel) -> torch.device:
+    return next(model.net.parameters()).device
