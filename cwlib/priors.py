@@ -10,12 +10,16 @@ Source: Balle, Minnen, Singh, Hwang, Johnston 2018 (reference [27] of paper 2), 
 
 from __future__ import annotations
 
+import copy
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cwlib.coding.gaussian import LEAST_COUNT
+from cwlib.coding.tables import TOTAL, Tables
 from cwlib.gdn import lower_bound
 
 LIKELIHOOD_MIN = 1e-9  # no symbol costs more than 30 bits: log(0) must not end a training run
@@ -88,3 +92,24 @@ class FactorisedPrior(nn.Module):
         mass = (torch.sigmoid(sign * upper) - torch.sigmoid(sign * lower)).abs()
         shape = (y.shape[1], y.shape[0], *y.shape[2:])
         return lower_bound(mass, LIKELIHOOD_MIN).reshape(shape).transpose(0, 1)
+
+
+@torch.no_grad()
+def hyper_tables(prior: FactorisedPrior, reach: int = 512) -> Tables:
+    """The prior's probabilities of whole numbers as coding tables, one for each channel.
+
+    A table covers the values worth at least a sixteenth of a count of 65536, all others escape.
+    Made once, when a model is saved: what a library's sigmoid gives may differ in its last bit.
+    """
+    exact = copy.deepcopy(prior).double().cpu()
+    k = torch.arange(-reach, reach + 1, dtype=torch.float64)
+    channels = exact.h[0].shape[0]
+    mass = exact(k.expand(1, channels, 1, -1))[0, :, 0].numpy()  # (C, 2 reach + 1)
+    tables, offsets, escapes = [], [], []
+    for p in mass:
+        inside = np.flatnonzero(p >= LEAST_COUNT / TOTAL)
+        first, last = (inside[0], inside[-1]) if inside.size else (p.argmax(), p.argmax())
+        tables.append(p[first : last + 1])
+        offsets.append(int(first) - reach)
+        escapes.append(max(0.0, 1.0 - float(tables[-1].sum())))
+    return Tables.from_probabilities(tables, offsets, escapes)

@@ -20,13 +20,19 @@ from safetensors.torch import load as read_tensors
 from safetensors.torch import save as write_tensors
 from torch import Tensor
 
-from cwlib import importance
-from cwlib.coding import context, huffman
+from cwlib import importance, priors
+from cwlib.coding import context, huffman, hyperprior
+from cwlib.coding.scales import ScaleDecoder
+from cwlib.coding.tables import Tables
 from cwlib.experiments import Experiment
-from cwlib.models import autoencoders
+from cwlib.models import autoencoders, catalogue, hierarchical
 
 WEIGHTS = Path(__file__).parent / "weights"
 _PRIOR_PARTS = ("w1", "b1", "w2", "b2", "w3", "b3")
+
+
+Network = autoencoders.Autoencoder | hierarchical.Hierarchical
+Coder = huffman.Code | context.Coder | hyperprior.Coder
 
 
 class UnknownModel(ValueError):
@@ -38,14 +44,15 @@ class TrainedModel:
     """A network in eval mode with all that coding needs.
 
     net: the module; card: what NAME.json says; model_id: 4 bytes;
-    coder: a `huffman.Code` shared by all channels, or a `context.Coder` (mnist-cw1).
+    coder: a `huffman.Code` shared by all channels, a `context.Coder` (mnist-cw1), or a
+    `hyperprior.Coder` (paper 2).
     """
 
     name: str
-    net: autoencoders.Autoencoder
+    net: Network
     card: dict
     model_id: bytes
-    coder: huffman.Code | context.Coder
+    coder: Coder
 
     @property
     def experiment(self) -> Experiment:
@@ -86,11 +93,11 @@ def _load(path: Path, _changed: int) -> TrainedModel:
         raise UnknownModel(f"{card_path} is not a readable card: {error}") from error
     try:
         tensors = read_tensors(blob)
-        net = autoencoders.build(experiment)
+        net = catalogue.build(experiment)
         state = {k[4:]: v.float() for k, v in tensors.items() if k.startswith("net.")}
         state |= {k: v for k, v in net.state_dict().items() if k.endswith("num_batches_tracked")}
         net.load_state_dict(state)
-        coder = _coder(tensors, experiment)
+        coder = _coder(tensors, net)
     except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
         raise UnknownModel(f"{path} does not hold the weights of its card: {error}") from error
     return TrainedModel(name, net.eval(), card, identity(blob), coder)
@@ -121,21 +128,18 @@ def by_id(model_id: bytes) -> TrainedModel:
 
 
 def save(
-    net: autoencoders.Autoencoder, folder: Path, card: dict, digits: np.ndarray
+    net: Network, folder: Path, card: dict, digits: np.ndarray | None = None
 ) -> TrainedModel:
     """Round weights to half precision, learn the coder's tables, write weights and card, reload.
 
-    digits: (N, 128, 128) uint8 training images for the tables.
+    digits: (N, 128, 128) uint8 training images, for models that have a Huffman code to learn.
     Both files appear whole or not at all.
     """
     net = net.eval().cpu().to(memory_format=torch.contiguous_format)
     tensors = {f"net.{k}": _stored(k, v) for k, v in net.state_dict().items()}
     tensors = {k: v for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
     net.load_state_dict({k[4:]: v.float() for k, v in tensors.items()}, strict=False)
-    if isinstance(net, autoencoders.ContentWeightedAE1):
-        tensors |= {f"prior.{k}": v.to(torch.int32) for k, v in net.prior.export().items()}
-    else:
-        tensors["huffman.lengths"] = torch.from_numpy(_learn_code(net, digits).lengths.copy())
+    tensors |= _coder_tensors(net, digits)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     name = net.experiment.name
@@ -174,6 +178,41 @@ def _write(path: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
+def _coder_tensors(net: Network, digits: np.ndarray | None) -> dict[str, Tensor]:
+    """What the weights file holds for the entropy coder; `_coder` makes it one again."""
+    if isinstance(net, hierarchical.Hierarchical):
+        tables = priors.hyper_tables(net.hyper_prior)
+        names = ("cdfs", "sizes", "offsets")
+        whole = {f"hyper.{k}": torch.from_numpy(getattr(tables, k)).int() for k in names}
+        return whole
+    if isinstance(net, autoencoders.ContentWeightedAE1):
+        return {f"prior.{k}": v.to(torch.int32) for k, v in net.prior.export().items()}
+    return {"huffman.lengths": torch.from_numpy(_learn_code(net, digits).lengths.copy())}
+
+
+def _coder(tensors: dict[str, Tensor], net: Network) -> Coder:
+    if "huffman.lengths" in tensors:
+        return huffman.Code.from_lengths(tensors["huffman.lengths"].numpy())
+    if "hyper.cdfs" in tensors:
+        parts = (tensors[f"hyper.{k}"].numpy() for k in ("cdfs", "sizes", "offsets"))
+        layers = [layer for layer in net.h_s if hasattr(layer, "weight")]
+        scales = ScaleDecoder.from_reals(
+            [layer.weight.detach().numpy() for layer in layers],
+            [layer.bias.detach().numpy() for layer in layers],
+        )
+        return hyperprior.Coder(_tables(*parts), scales.scale_indices)
+    map_net, code_net = (
+        context.Weights(*(tensors[f"prior.{part}.{p}"].numpy() for p in _PRIOR_PARTS))
+        for part in ("map", "code")
+    )
+    return context.Coder(map_net, code_net, importance.READINGS[net.experiment.reading])
+
+
+def _tables(cdfs: np.ndarray, sizes: np.ndarray, offsets: np.ndarray) -> Tables:
+    rows = [row[: size + 1] for row, size in zip(cdfs, sizes, strict=True)]
+    return Tables.from_cdfs(rows, offsets)
+
+
 def _learn_code(net: autoencoders.Autoencoder, digits: np.ndarray) -> huffman.Code:
     """One Huffman code for all channels; every one of the 64 values can be coded."""
     counts = np.ones(2**importance.CODE_BITS, dtype=np.int64)
@@ -183,13 +222,3 @@ def _learn_code(net: autoencoders.Autoencoder, digits: np.ndarray) -> huffman.Co
             symbols, _ = net.symbols(*net.analyse(x))
             counts += np.bincount(symbols.numpy().astype(np.int64).ravel(), minlength=len(counts))
     return huffman.Code.from_counts(counts)
-
-
-def _coder(tensors: dict[str, Tensor], experiment: Experiment) -> huffman.Code | context.Coder:
-    if "huffman.lengths" in tensors:
-        return huffman.Code.from_lengths(tensors["huffman.lengths"].numpy())
-    map_net, code_net = (
-        context.Weights(*(tensors[f"prior.{net}.{p}"].numpy() for p in _PRIOR_PARTS))
-        for net in ("map", "code")
-    )
-    return context.Coder(map_net, code_net, importance.READINGS[experiment.reading])

@@ -67,6 +67,40 @@ def test_the_layer_is_compressais_for_the_same_parameters(inverse):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
 
 
+def plain(made: GDN, x: torch.Tensor) -> torch.Tensor:
+    """The layer in four operations that autograd differentiates, in double precision."""
+    beta = gdn.from_root(made.beta_root.double(), 1e-6)
+    gamma = gdn.from_root(made.gamma_root.double())
+    energy = torch.nn.functional.conv2d(x.double() ** 2, gamma[:, :, None, None], beta)
+    return x.double() * (energy.sqrt() if made.inverse else energy.rsqrt())
+
+
+@pytest.mark.parametrize("inverse", [False, True])
+@pytest.mark.parametrize("block", [4, 28, 1 << 17])
+def test_the_slopes_are_those_of_the_formula_in_blocks_of_any_size(monkeypatch, inverse, block):
+    monkeypatch.setattr(gdn, "BLOCK", block)  # of 4 channels: one row, seven rows, everything
+    made, x = layer(4, inverse), (2 * torch.randn(2, 4, 3, 5)).requires_grad_()
+    slope, wanted = torch.randn(2, 4, 3, 5), []
+    for y in (made(x), plain(made, x)):
+        wanted.append((y, *torch.autograd.grad((y * slope).sum(), (x, *made.parameters()))))
+    for a, b in zip(*wanted, strict=True):
+        torch.testing.assert_close(a.double(), b.double(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
+def test_the_layout_in_memory_does_not_matter(memory):
+    made, x = layer(4, False), torch.randn(2, 4, 6, 5)
+    torch.testing.assert_close(made(x.to(memory_format=memory)), made(x))
+
+
+def test_half_precision_comes_in_and_its_slope_goes_back():
+    made, x = layer(4, False), torch.randn(1, 4, 6, 5).bfloat16().requires_grad_()
+    made(x).sum().backward()
+    (wanted,) = torch.autograd.grad(made(x.float()).sum(), x)
+    assert x.grad.dtype == torch.bfloat16
+    torch.testing.assert_close(x.grad, wanted)
+
+
 def test_it_starts_like_the_papers_layer():
     made = GDN(5)
     torch.testing.assert_close(gdn.from_root(made.beta_root), torch.ones(5))

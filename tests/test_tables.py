@@ -29,6 +29,7 @@ def test_the_largest_table_has_65536_intervals():
         ([[0, 65536]], [1, 2], "1 tables but 2 offsets"),
         ([[0, 65536]], [0.5], "offsets: expected a 1-D array of whole numbers"),
         ([[0, 65536]], [[0]], "offsets: expected"),
+        ([[0, 65536]], [2**31 + 1], r"offsets: expected values within -2\*\*31"),
         ([[0, 65536]], [2**62], r"offsets: expected values within -2\*\*31"),
         ([[0, 65536], [0, 5]], [0, 0], "table 1: must run from 0 to 65536, not 0 to 5"),
         ([[1, 65536]], [0], "table 0: must run from 0 to 65536, not 1 to 65536"),

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import pickle
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ import tiny
 import torch
 from safetensors.torch import load_file, save_file
 
-from cwlib import codec, data, zoo
+from cwlib import codec, data, experiments, zoo
 from cwlib.coding import context, huffman
 
 TINY = sorted(tiny.EXPERIMENTS)
@@ -148,7 +147,7 @@ def test_the_card_goes_there_and_back(tmp_path):
     on_disk = json.loads((tmp_path / "tiny-cw1.json").read_text())
     assert on_disk == model.card
     assert on_disk.items() >= {**card, "name": "tiny-cw1"}.items()
-    assert on_disk["experiment"] == asdict(tiny.EXPERIMENTS["tiny-cw1"])
+    assert experiments.Experiment(**on_disk["experiment"]) == tiny.EXPERIMENTS["tiny-cw1"]
 
 
 def test_metrics_are_added_to_the_card_and_nothing_is_lost(tiny_zoo):

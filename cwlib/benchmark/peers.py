@@ -12,9 +12,10 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
+from io import StringIO
 from types import ModuleType
 
 import numpy as np
@@ -62,8 +63,9 @@ def peer(name: str) -> ModuleType:
         with _quiet():  # torchac compiles itself at import, and tells at length
             return importlib.import_module(name)
     except ImportError as error:
-        if error.name in (name, name.split(".")[0]):
-            raise Skipped(f"no {name}: pip install 'cwlib[bench]'") from None
+        package = name.split(".")[0]
+        if error.name in (name, package):
+            raise Skipped(f"no {package}: pip install 'cwlib[bench]'") from None
         raise Skipped(f"{name} does not import here: {_first_line(error)}") from None
     except Exception as error:  # a failing build raises whatever the builder pleases
         raise Skipped(f"{name} does not build here: {_first_line(error)}") from None
@@ -71,18 +73,14 @@ def peer(name: str) -> ModuleType:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Nothing reaches the terminal, not even from compilers that are started meanwhile."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as sink:
-        kept = [(number, os.dup(number)) for number in (1, 2)]
+    """Nothing reaches the terminal: not from Python, not from compilers that it starts."""
+    kept = [(number, os.dup(number)) for number in (1, 2)]
+    with tempfile.TemporaryFile() as sink, redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         try:
             for number, _ in kept:
                 os.dup2(sink.fileno(), number)
             yield
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
             for number, copy in kept:
                 os.dup2(copy, number)
                 os.close(copy)
@@ -162,12 +160,14 @@ def _compressai(case: Case) -> tuple[Encode, Decode]:
 
 
 def _torchac(case: Case) -> tuple[Encode, Decode]:
-    entries = case.symbols.size * case.tables.cdfs.shape[1]
+    longest = int(case.tables.sizes[case.indices].max()) + 1
+    entries = case.symbols.size * longest
     if entries > MOST_ENTRIES:
         raise Skipped(f"wants a table for every symbol: {2 * entries / 2**30:.1f} GiB")
     torchac, torch = peer("torchac"), peer("torch")
     # 16 bits hold no 65536. Only the end of a table is one, and of escapes there are none here.
-    cdfs = np.minimum(case.tables.cdfs, 65535).astype(np.uint16).view(np.int16)[case.indices]
+    cdfs = np.minimum(case.tables.cdfs[:, :longest], 65535).astype(np.uint16)
+    cdfs = cdfs.view(np.int16)[case.indices]  # (n, longest)
     j = (case.symbols - case.tables.offsets[case.indices]).astype(np.int16)
     cdfs, j, offsets = torch.from_numpy(cdfs), torch.from_numpy(j), case.tables.offsets
     return (

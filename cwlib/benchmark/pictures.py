@@ -15,15 +15,16 @@ from cwlib.benchmark.speed import format_load, load_average
 
 
 def codec_speed(images: np.ndarray, repeats: int = 5) -> dict:
-    """Milliseconds to compress and decompress one picture, per trained model and for WebP.
+    """Milliseconds to compress and decompress one picture, per model of its kind and for WebP.
 
-    images: (N, H, W) uint8; wall-clock time after a warm-up, the median over images of the best of
-    `repeats`. `ratio`: how many times as long as WebP in the same run.
+    images: (N, H, W) or (N, H, W, 3) uint8; wall-clock time after a warm-up, the median over images
+    of the best of `repeats`. `ratio`: how many times as long as WebP in the same run.
     """
     load_before = load_average()
     ways = {"webp": (lambda i: baselines.encode("webp", i, 20), partial(baselines.decode, "webp"))}
-    for name in zoo.names():
-        ways[name] = (partial(codec.compress, zoo.load(name)), codec.decompress)
+    dataset = "mnist" if images.ndim == 3 else "photos"
+    models = [m for m in map(zoo.load, zoo.names()) if m.experiment.dataset == dataset]
+    ways |= {model.name: (partial(codec.compress, model), codec.decompress) for model in models}
     rows = {}
     for name, (encode, decode) in ways.items():
         times = [_one_picture(encode, decode, image, repeats) for image in images]

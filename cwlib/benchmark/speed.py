@@ -12,6 +12,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
+from tqdm import tqdm
 
 from cwlib.benchmark.cases import Case, all_cases
 from cwlib.benchmark.peers import CODERS, Coder, Skipped
@@ -24,7 +25,11 @@ FEWEST = 500
 
 
 def coders(
-    n: int = 1_000_000, repeats: int = 5, seed: int = 0, rows: Sequence[Coder] = CODERS
+    n: int = 1_000_000,
+    repeats: int = 5,
+    seed: int = 0,
+    rows: Sequence[Coder] = CODERS,
+    progress: bool = True,
 ) -> dict:
     """Encode and decode speeds of all coders on `n` symbols, on n / 50 and on sparse ones.
 
@@ -36,8 +41,9 @@ def coders(
     if n < FEWEST or repeats < 1:
         raise ValueError(f"expected n >= {FEWEST} and repeats >= 1, got n={n}, repeats={repeats}")
     load_before = load_average()
-    rng = np.random.default_rng(seed)
-    measured = [_measure(case, repeats, rows) for case in all_cases(n, rng)]
+    cases = all_cases(n, np.random.default_rng(seed))
+    bar = tqdm(cases, desc="cases", disable=not progress)
+    measured = [_measure(case, repeats, rows) for case in bar]
     return {
         "made_by": "cwlib bench coders",
         "repeats": repeats,

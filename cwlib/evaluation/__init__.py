@@ -6,6 +6,7 @@
 from collections.abc import Callable
 
 from cwlib import experiments, zoo
+from cwlib.evaluation import photos
 from cwlib.evaluation.digits import (
     IMPORTANCE_STEPS,
     TestSet,
@@ -28,13 +29,20 @@ from cwlib.evaluation.results import (
     summarise,
 )
 
+Targets = dict[str, Callable[[TestSet | photos.Photos], list[dict]]]
 
-def targets() -> dict[str, Callable[[TestSet], list[dict]]]:
-    """What `cwlib eval` can do with the digits, by name: every trained model and the studies."""
-    table: dict[str, Callable[[TestSet], list[dict]]] = {
-        name: lambda test, name=name: model_records(name, test)
-        for name in zoo.names()
-        if experiments.get(name).dataset == "mnist"
+
+def targets(dataset: str = "mnist") -> Targets:
+    """What `cwlib eval` can do with the digits ("mnist") or with photographs (any other name).
+
+    Every trained model and the studies, by name.
+    """
+    return _digit_targets() if dataset == "mnist" else _photo_targets()
+
+
+def _digit_targets() -> Targets:
+    table: Targets = {
+        name: lambda test, name=name: model_records(name, test) for name in _trained_on("mnist")
     }
     table["uniform"] = uniform_records
     table["accounting"] = accounting_records
@@ -43,6 +51,21 @@ def targets() -> dict[str, Callable[[TestSet], list[dict]]]:
     for name in ("mnist-cw", "mnist-cw1"):
         table[f"importance:{name}"] = lambda test, name=name: importance_records(name, test)
     return table
+
+
+def _photo_targets() -> Targets:
+    table: Targets = {}
+    for name in _trained_on("photos"):
+        table[name] = lambda test, name=name: photos.model_records(name, test)
+        table[f"importance:{name}"] = lambda test, name=name: photos.importance_records(name, test)
+    for codec in photos.CODECS:
+        table[codec] = lambda test, codec=codec: photos.baseline_records(codec, test)
+    table["jpeg-standard"] = lambda test: photos.quality_records("jpeg-standard", test)
+    return table
+
+
+def _trained_on(dataset: str) -> list[str]:
+    return [name for name in zoo.names() if experiments.get(name).dataset == dataset]
 
 
 __all__ = [
@@ -58,6 +81,7 @@ __all__ = [
     "one",
     "open_results",
     "paper_accounting",
+    "photos",
     "read",
     "results_file",
     "source_records",

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from tqdm import tqdm
 
-from cwlib import baselines, data, metrics
+from cwlib import baselines, codec, data, metrics, zoo
+from cwlib.coding.stream import StreamError
 
 RATES = (0.13, 0.25, 0.361, 0.5, 0.7, 0.9)  # bpp; 0.361 is that of the paper's Table 1
 CODECS = ("jpeg", "jpeg2000", "webp", "avif", "hevc", "jpeg2000-53")
+IMPORTANCE_STEPS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 QUALITIES = (10, 20, 30, 40, 50, 60, 70, 80, 90)  # of the published JPEG points
 MS_SSIM_SIDE = 161  # smaller images have no MS-SSIM
 
@@ -115,3 +118,44 @@ def quality_records(codec: str, photos: Photos, progress: bool = True) -> list[d
         base = {"experiment": codec, "dataset": photos.name, "kind": "quality", "quality": quality}
         records += with_mean(base, photos.labels, rows)
     return records
+
+
+def model_records(
+    name: str, photos: Photos, importance: float = 1.0, progress: bool = True
+) -> list[dict]:
+    """Real streams of a trained model, decoded again from their bytes.
+
+    `estimated_bpp`: what the model's own likelihoods say that the stream should take.
+    """
+    model = zoo.load(name)
+
+    def code(image: np.ndarray) -> Coded:
+        latents = codec.analyse(model, image[None], importance)[0]
+        blob = codec.pack(model, latents, image.shape)
+        decoded = codec.unpack(model, blob)
+        if not (np.array_equal(latents.z, decoded.z) and np.array_equal(latents.y, decoded.y)):
+            raise StreamError(f"{name}: a stream did not decode to its own symbols")
+        more = {"estimated_bpp": estimated_bits(model, latents) / (image.shape[0] * image.shape[1])}
+        more |= {"live_channels": int(latents.z.any(axis=(1, 2)).sum())}
+        return blob, codec.synthesise(model, [decoded], image.shape)[0], more
+
+    rows = _run(name, photos, code, progress)
+    experiment = model.experiment
+    base = {"experiment": name, "dataset": photos.name, "seed": experiment.seed}
+    base |= {"importance": importance, "lambda_2": experiment.lambda_2}
+    return with_mean(base, photos.labels, rows)
+
+
+@torch.no_grad()
+def estimated_bits(model: zoo.TrainedModel, latents: codec.photos.Latents) -> float:
+    """-log2 of the likelihood that the float model gives to these latents and hyper-latents."""
+    z, y = (torch.from_numpy(a).float()[None] for a in (latents.z, latents.y))
+    return float(sum(model.net.bits(z, y)))
+
+
+def importance_records(name: str, photos: Photos, progress: bool = True) -> list[dict]:
+    """One model at several `importance=` factors: means only."""
+    records = []
+    for step in IMPORTANCE_STEPS:
+        records += model_records(name, photos, step, progress)[:1]
+    return [{**r, "kind": "importance"} for r in records]

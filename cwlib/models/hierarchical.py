@@ -220,6 +220,11 @@ class Hierarchical(nn.Module):
         # sigma = 2^h_s(y_hat)
         return torch.exp2(self.h_s(y_hat).clamp(-8.0, 10.0))
 
+    def bits(self, z_hat: Tensor, y_hat: Tensor) -> tuple[Tensor, Tensor]:
+        """-log2 of the likelihoods of latents and of hyper-latents, summed per image: (B,) each."""
+        latent_bits = priors.bits(priors.gaussian_likelihood(z_hat, self.scales(y_hat)))
+        return latent_bits, priors.bits(self.hyper_prior(y_hat))
+
     def forward(self, x: Tensor, strength: float = 1.0) -> Output:
         """x: (B, 3, H, W) in [0, 1], H and W multiples of `downscale`; strength: see `mask`."""
         if x.shape[1] != 3 or x.shape[2] % self.downscale or x.shape[3] % self.downscale:
@@ -234,6 +239,5 @@ class Hierarchical(nn.Module):
             masked = z if m is None else z * m
             y_hat = self.quantise(self.h_a(masked.abs()))  # (B, N, H/32, W/32)
             z_hat = self.quantise(masked)
-            hyper_bits = priors.bits(self.hyper_prior(y_hat))
-            latent_bits = priors.bits(priors.gaussian_likelihood(z_hat, self.scales(y_hat)))
+            latent_bits, hyper_bits = self.bits(z_hat, y_hat)
         return Output(self.g_s(z_hat), z, z_hat, latent_bits, hyper_bits, m, f)

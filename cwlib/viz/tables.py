@@ -200,7 +200,7 @@ def _plain(axis: plt.Axis) -> None:
     ticks = [step * ten for ten in tens for step in steps if low <= step * ten <= high]
     axis.set_ticks(ticks)
     axis.set_major_formatter(
-        FuncFormatter(lambda value, _: np.format_float_positional(value, trim="-"))
+        FuncFormatter(lambda value, _: np.format_float_positional(float(f"{value:.6g}"), trim="-"))
     )
     axis.set_minor_formatter(NullFormatter())
 
