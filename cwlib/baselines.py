@@ -42,6 +42,10 @@ class CodecMissing(RuntimeError):
     """The codec is not installed here; the message says what to install."""
 
 
+class RateTooLow(ValueError):
+    """Even the codec's lowest quality takes more; the message says how much."""
+
+
 @dataclass(frozen=True)
 class Codec:
     """How Pillow is asked for one codec."""
@@ -134,7 +138,7 @@ def at_rate(codec: str, image: np.ndarray, bpp: float) -> tuple[bytes, float | N
 
     Bisection on the quality. Where the size wobbles (one step of quality up, some bytes down), the
     answer can lie a step or two below the very best; it never exceeds the rate.
-    Raises ValueError when even the lowest quality takes more, with the rate that it takes.
+    Raises RateTooLow when even the lowest quality takes more, with the rate that it takes.
     """
     qualities = _codec(codec).qualities or (None,)
 
@@ -145,7 +149,7 @@ def at_rate(codec: str, image: np.ndarray, bpp: float) -> tuple[bytes, float | N
     best, fits = attempt(0)
     if not fits:
         least = metrics.bpp(len(best), image.shape)
-        raise ValueError(f"{codec} needs at least {least:.4f} bpp here, more than {bpp:g}")
+        raise RateTooLow(f"{codec} needs at least {least:.4f} bpp here, more than {bpp:g}")
     # qualities[low] fits, qualities[high] does not (or is past the end)
     low, high = 0, len(qualities)
     while high - low > 1:

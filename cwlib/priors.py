@@ -18,19 +18,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cwlib.coding.gaussian import LEAST_COUNT
+from cwlib.coding.gaussian import LEAST_COUNT, SCALE_MIN
 from cwlib.coding.tables import TOTAL, Tables
 from cwlib.gdn import lower_bound
 
 LIKELIHOOD_MIN = 1e-9  # no symbol costs more than 30 bits: log(0) must not end a training run
-SCALE_MIN, SCALE_MAX, SCALES = 0.11, 256.0, 64
-# sigma_i = 0.11 (256 / 0.11)^(i / 63): the tables lie this many octaves apart
-OCTAVES_PER_TABLE = math.log2(SCALE_MAX / SCALE_MIN) / (SCALES - 1)
-
-
-def scale_table() -> Tensor:
-    """The 64 scales for which the coder has Gaussian tables, log-spaced: (64,) float64."""
-    return SCALE_MIN * torch.exp2(OCTAVES_PER_TABLE * torch.arange(SCALES, dtype=torch.float64))
 
 
 def gaussian_likelihood(z: Tensor, scale: Tensor) -> Tensor:

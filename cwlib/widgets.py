@@ -15,6 +15,7 @@ from PIL import Image
 
 if TYPE_CHECKING:
     import ipywidgets as widgets
+    from IPython.display import Markdown
 
     from cwlib import zoo
 
@@ -219,3 +220,17 @@ def explore_importance(model: zoo.TrainedModel, digits: np.ndarray) -> widgets.V
         slider.observe(draw, names="value")
     draw()
     return widgets.VBox([number, factor, threshold, picture, caption])
+
+
+def table(head: Sequence[object], rows: Sequence[Sequence[object]]) -> Markdown:
+    """Rows of cells as a Markdown table to display; the first column is text, the others figures.
+
+    >>> print(table(["codec", "bpp"], [["jpeg", 0.25]]).data)
+    | codec | bpp |
+    | --- | ---: |
+    | jpeg | 0.25 |
+    """
+    from IPython.display import Markdown
+
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return Markdown("\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines))

@@ -29,7 +29,7 @@ from cwlib.models import autoencoders, catalogue, hierarchical
 
 WEIGHTS = Path(__file__).parent / "weights"
 _PRIOR_PARTS = ("w1", "b1", "w2", "b2", "w3", "b3")
-
+_TABLE_PARTS = ("cdfs", "sizes", "offsets")
 
 Network = autoencoders.Autoencoder | hierarchical.Hierarchical
 Coder = huffman.Code | context.Coder | hyperprior.Coder
@@ -133,13 +133,14 @@ def save(
     """Round weights to half precision, learn the coder's tables, write weights and card, reload.
 
     digits: (N, 128, 128) uint8 training images, for models that have a Huffman code to learn.
-    Both files appear whole or not at all.
+    Both files appear whole or not at all. Raises ValueError for weights that cannot be stored.
     """
     net = net.eval().cpu().to(memory_format=torch.contiguous_format)
     tensors = {f"net.{k}": _stored(k, v) for k, v in net.state_dict().items()}
     tensors = {k: v for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
     net.load_state_dict({k[4:]: v.float() for k, v in tensors.items()}, strict=False)
     tensors |= _coder_tensors(net, digits)
+    _coder(tensors, net)  # what could not be loaded again is refused before anything is written
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     name = net.experiment.name
@@ -165,8 +166,13 @@ def _card_text(card: dict) -> bytes:
 
 def _stored(name: str, value: Tensor) -> Tensor:
     """Half precision for weights; statistics stay in float32 (a variance can exceed 65504)."""
-    keep = "running_" in name or name.startswith("prior.") or not value.is_floating_point()
-    return (value.float() if value.is_floating_point() else value) if keep else value.half()
+    if not value.is_floating_point():
+        return value
+    keep = "running_" in name or name.startswith("prior.")
+    stored = value.float() if keep else value.half()
+    if not stored.isfinite().all():
+        raise ValueError(f"{name}: a weight is not finite, or above the 65504 of half precision")
+    return stored
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -182,9 +188,7 @@ def _coder_tensors(net: Network, digits: np.ndarray | None) -> dict[str, Tensor]
     """What the weights file holds for the entropy coder; `_coder` makes it one again."""
     if isinstance(net, hierarchical.Hierarchical):
         tables = priors.hyper_tables(net.hyper_prior)
-        names = ("cdfs", "sizes", "offsets")
-        whole = {f"hyper.{k}": torch.from_numpy(getattr(tables, k)).int() for k in names}
-        return whole
+        return {f"hyper.{k}": torch.from_numpy(getattr(tables, k)).int() for k in _TABLE_PARTS}
     if isinstance(net, autoencoders.ContentWeightedAE1):
         return {f"prior.{k}": v.to(torch.int32) for k, v in net.prior.export().items()}
     return {"huffman.lengths": torch.from_numpy(_learn_code(net, digits).lengths.copy())}
@@ -194,13 +198,13 @@ def _coder(tensors: dict[str, Tensor], net: Network) -> Coder:
     if "huffman.lengths" in tensors:
         return huffman.Code.from_lengths(tensors["huffman.lengths"].numpy())
     if "hyper.cdfs" in tensors:
-        parts = (tensors[f"hyper.{k}"].numpy() for k in ("cdfs", "sizes", "offsets"))
-        layers = [layer for layer in net.h_s if hasattr(layer, "weight")]
+        tables = _tables(*(tensors[f"hyper.{k}"].numpy() for k in _TABLE_PARTS))
+        layers = [layer for layer in net.h_s if hasattr(layer, "weight")]  # the others are ReLUs
         scales = ScaleDecoder.from_reals(
             [layer.weight.detach().numpy() for layer in layers],
             [layer.bias.detach().numpy() for layer in layers],
         )
-        return hyperprior.Coder(_tables(*parts), scales.scale_indices)
+        return hyperprior.Coder(tables, scales.scale_indices)
     map_net, code_net = (
         context.Weights(*(tensors[f"prior.{part}.{p}"].numpy() for p in _PRIOR_PARTS))
         for part in ("map", "code")

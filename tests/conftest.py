@@ -45,6 +45,14 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return where
 
 
+@pytest.fixture(scope="session")
+def tiny_photo_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of the tiny networks of paper 2."""
+    where = tmp_path_factory.mktemp("photo-weights")
+    tiny.save_photo_nets(where)
+    return where
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whatever uses a data fixture carries the `data` mark, so that `-m 'not data'` is complete.
 

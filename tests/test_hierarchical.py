@@ -131,7 +131,7 @@ def test_the_encoder_stays_in_float32_where_it_matters(x):
 def test_the_mask_is_multiplied_onto_all_channels_before_rounding(x):
     with torch.no_grad():
         made = net()
-        made.importance_bias -= 4  # half open
+        made.importance_bias -= 1  # half open
         out = made(x)
     assert torch.equal(out.z_hat, torch.round(out.z * out.m))
     assert 0 < out.m.mean() < 1 and out.m[:, 0].mean() > out.m[:, -1].mean()
@@ -147,7 +147,7 @@ def test_f_comes_from_the_channel_with_the_largest_sum_of_each_image():
     z[:, :3] = 100  # laterals cannot be chosen
     _, f = made.mask(z)
     for b, n in ((0, 2), (1, 5)):
-        wanted = 9 / (1 + torch.exp(-(z[b, 3 + n] + 4)))  # the bias starts at 4
+        wanted = 9 / (1 + torch.exp(-(z[b, 3 + n] + 1)))  # the bias starts at 1
         torch.testing.assert_close(f[b, 0], wanted)
 
 
@@ -161,11 +161,11 @@ def test_the_bias_of_f4_counts_for_the_choice_but_is_not_coded():
     assert made.g_a.convs[3].bias is None
 
 
-def test_the_mask_starts_almost_open(x):
+def test_the_mask_starts_three_quarters_open(x):
     torch.manual_seed(0)
     with torch.no_grad():
-        out = Hierarchical(TINY).eval()(x)
-    assert (out.f > 0.9 * 9).all()
+        f = Hierarchical(TINY).eval()(x).f / 9
+    assert f.min() > 0.6 and f.max() < 0.85
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.3, 1.0])
@@ -189,7 +189,7 @@ def test_less_strength_costs_fewer_bits(x):
 def test_the_importance_channel_learns_from_the_loss(x):
     made = net().train()
     with torch.no_grad():
-        made.importance_bias -= 4
+        made.importance_bias -= 1
     out = made(x)
     (out.x_hat.square().mean() + out.bits.mean()).backward()
     assert made.importance_bias.grad.abs().sum() > 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -85,11 +84,6 @@ def test_compressai_gives_the_same_gaussian_likelihoods():
 
 # --- the table of scales -------------------------------------------------------------------------
 
-
-def test_the_table_of_scales_is_the_fields():
-    table = priors.scale_table().numpy()
-    np.testing.assert_allclose(table, np.exp(np.linspace(np.log(0.11), np.log(256), 64)))
-    assert np.log2(table[1:] / table[:-1]) == pytest.approx(priors.OCTAVES_PER_TABLE)
 
 
 # --- bits ----------------------------------------------------------------------------------------

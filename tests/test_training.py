@@ -19,7 +19,7 @@ import strokes
 import torch
 
 from cwlib import experiments, training
-from cwlib.models import autoencoders
+from cwlib.models import autoencoders, catalogue
 from cwlib.training import Budget, TrainingStopped, learning_rate
 
 TINY = replace(
@@ -355,3 +355,79 @@ def test_a_run_moves_from_the_gpu_to_the_cpu(tmp_path):
     on_cpu = train(tmp_path, 16, resume=True, device="cpu")
     assert on_cpu.step == 16
     assert all(v.isfinite().all() for v in weights(on_cpu).values())
+
+
+# --- photographs ---------------------------------------------------------------------------------
+
+PHOTO = replace(
+    experiments.get("kodak-mstar-n64"), name="tiny-photo", width=4, batch_size=2, crop=32
+)
+PHOTOS = [np.random.default_rng(k).integers(0, 256, (48, 64, 3), dtype=np.uint8) for k in range(3)]
+
+
+def train_photos(folder: Path, steps: int = 8, experiment=PHOTO, **more) -> training.Run:
+    return train(folder, steps, experiment, images=PHOTOS, **more)
+
+
+def test_a_run_on_photographs_resumes_to_the_same_weights_to_the_bit(tmp_path, monkeypatch):
+    whole_run = train_photos(tmp_path / "once")
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
+    spoil_step(monkeypatch, 5, lambda terms: {**terms, "loss": terms["loss"] * math.nan})
+    with pytest.raises(TrainingStopped, match="step 5"):
+        train_photos(tmp_path / "twice")
+    resumed = train_photos(tmp_path / "twice", resume=True)
+    assert resumed.step == 8 and same(weights(resumed), weights(whole_run))
+
+
+def test_training_on_a_few_crops_makes_the_loss_fall(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "LOG_EVERY", 20)
+    flat = [np.full((32, 32, 3), 40 + 60 * k, np.uint8) for k in range(3)]
+    curve = train(tmp_path, 60, PHOTO, images=flat).curve
+    assert curve[-1]["loss"] < 0.7 * curve[0]["loss"]
+
+
+def test_the_curve_of_paper_2_says_what_hyper_latents_cost_and_the_mask_keeps(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(training, "LOG_EVERY", 2)
+    masked = train_photos(tmp_path, 2).curve[0]
+    assert 0 < masked["hyper_bpp"] < masked["bpp"] and 0 < masked["kept"] < 1
+    plain = replace(PHOTO, mask="none", lambda_1=10.0)
+    row = train_photos(tmp_path, 2, plain).curve[0]
+    assert "kept" not in row and row["d_feat"] > 0
+
+
+def test_the_loss_of_paper_2_is_equation_12():
+    model = catalogue.build(replace(PHOTO, lambda_1=10.0)).eval()
+    x = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        terms = training.loss_terms(replace(PHOTO, lambda_1=10.0), model, x, 1.0)
+        out = model(x)
+        bpp = out.bits.mean().item() / 32**2
+        mse = (255 * (out.x_hat - x)).square().mean().item()
+        d_feat = (model.g_a(out.x_hat) - model.g_a(x)).square().mean().item()
+    assert terms["loss"].item() == pytest.approx(
+        PHOTO.lambda_2 * (mse + 10 * d_feat) + bpp, rel=1e-5
+    )
+
+
+def test_the_gradient_is_cut_to_its_longest_length(tmp_path):
+    # one step of SGD without momentum moves the weights by lr times the gradient
+    base = replace(PHOTO, optimizer="sgd", momentum=0.0, lr=1.0, schedule="constant")
+    moved = {}
+    for clip in (0.0, 0.01):
+        torch.manual_seed(base.seed)
+        start = catalogue.build(base)
+        run = train_photos(tmp_path, 1, replace(base, grad_clip=clip), half=False)
+        steps = [a - b for a, b in zip(run.model.parameters(), start.parameters(), strict=True)]
+        moved[clip] = torch.cat([s.detach().flatten() for s in steps])
+    assert moved[0.0].norm() > 0.02
+    assert moved[0.01].norm().item() == pytest.approx(0.01, rel=1e-2)
+    torch.testing.assert_close(
+        moved[0.01] / moved[0.01].norm(), moved[0.0] / moved[0.0].norm(), rtol=1e-3, atol=1e-4
+    )
+
+
+def test_an_experiment_on_photographs_wants_photographs(tmp_path):
+    with pytest.raises(ValueError, match="give the photographs"):
+        training.train(PHOTO, tmp_path, Budget(steps=1), device="cpu")

@@ -139,7 +139,8 @@ def _check_image(model: TrainedModel, image: np.ndarray) -> np.ndarray:
         raise TypeError(f"expected uint8 pixels in 0..255, got {image.dtype}")
     if image.ndim == 3 and 3 not in family.CHANNELS:
         raise ValueError(
-            f"expected a grey image (H, W), got shape {image.shape}: convert it to grey first"
+            f"{model.name} codes grey images (H, W), got shape {image.shape}: convert it to grey, "
+            "or take a model of photographs"
         )
     if image.ndim == 3 and image.shape[2] == 4:
         raise ValueError(

@@ -19,10 +19,9 @@ import numpy as np
 
 from cwlib.coding import rans
 from cwlib.coding.gaussian import gaussian_tables
+from cwlib.coding.scales import ENLARGEMENT
 from cwlib.coding.stream import StreamError
 from cwlib.coding.tables import Tables
-
-LATENTS_PER_HYPER = 4  # a hyper-latent stands for 4 x 4 places
 
 
 @dataclass(frozen=True)
@@ -39,19 +38,22 @@ class Coder:
 
     def encode(self, z: np.ndarray, y: np.ndarray) -> list[bytes]:
         """The two sections. Raises ValueError for shapes or values that cannot be coded."""
+        hyper_code = rans.encode(y.ravel(), self._channels(y.shape), self.hyper_tables)
         indices = self.scale_indices(y)
         if z.shape != indices.shape:
             raise ValueError(f"y {y.shape} tells of latents {indices.shape}, got z {z.shape}")
         live = z.any(axis=(1, 2))
         code = rans.encode(z[live].ravel(), indices[live].ravel(), gaussian_tables())
-        return [
-            rans.encode(y.ravel(), self._channels(y.shape), self.hyper_tables),
-            np.packbits(live).tobytes() + code,
-        ]
+        return [hyper_code, np.packbits(live).tobytes() + code]
 
     def decode(self, sections: list[bytes], h: int, w: int) -> tuple[np.ndarray, np.ndarray]:
-        """Sections -> z (C, h, w) and y (N, h/4, w/4), int64. Raises StreamError."""
-        shape = (len(self.hyper_tables.sizes), h // LATENTS_PER_HYPER, w // LATENTS_PER_HYPER)
+        """Sections -> z (C, h, w) and y (N, h/4, w/4), int64; h, w: multiples of 4.
+
+        Raises StreamError where no encoder wrote these sections for that size.
+        """
+        if h % ENLARGEMENT or w % ENLARGEMENT:
+            raise ValueError(f"latents are multiples of {ENLARGEMENT} high and wide, not {h}x{w}")
+        shape = (len(self.hyper_tables.sizes), h // ENLARGEMENT, w // ENLARGEMENT)
         y = rans.decode(sections[0], self._channels(shape), self.hyper_tables).reshape(shape)
         indices = self.scale_indices(y)
         z = np.zeros(indices.shape, dtype=np.int64)
@@ -64,9 +66,10 @@ class Coder:
 
     def _channels(self, shape: tuple[int, ...]) -> np.ndarray:
         """The table of every hyper-latent, (N h w / 16,): its channel's number."""
-        if shape[0] != len(self.hyper_tables.sizes):
-            raise ValueError(f"{len(self.hyper_tables.sizes)} hyper-channels, got y {shape}")
-        return np.repeat(np.arange(shape[0]), shape[1] * shape[2])
+        n = len(self.hyper_tables.sizes)
+        if len(shape) != 3 or shape[0] != n or 0 in shape:
+            raise ValueError(f"expected hyper-latents ({n}, h/4, w/4) of some size, got {shape}")
+        return np.repeat(np.arange(n), shape[1] * shape[2])
 
 
 def _live_channels(section: bytes, channels: int) -> tuple[np.ndarray, bytes]:

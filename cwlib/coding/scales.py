@@ -29,6 +29,11 @@ ACTIVATION_ONE = 2.0**10  # an activation of 1
 ACTIVATION_MAX = 2.0**26 - 1  # larger ones are clipped: 65,536 in reals
 HYPER_MAX = 2.0**16  # hyper-latents beyond are clipped too, for this net alone
 EXACT = 2.0**53  # below it float64 holds every whole number
+ENLARGEMENT = 4  # places of z along each side of a place of y
+
+# Large pictures are done in strips of ROWS rows of y, so that memory stays bounded. What a strip
+# sees of its neighbours reaches further than the three layers do (1.75 rows).
+ROWS, RIM = 32, 2
 
 
 @dataclass(frozen=True)
@@ -48,19 +53,22 @@ class ScaleDecoder:
         """Round a float net. weights as torch has them: (C_in, C_out, k, k) of the transposed
         convolutions, (C_out, C_in, k, k) of the last. Raises ValueError where sums could overflow.
         """
+        axes = [(2, 3, 1, 0), (2, 3, 1, 0), (2, 3, 0, 1)]
         units = [1.0, ACTIVATION_ONE, ACTIVATION_ONE]  # of what goes into each layer
         limits = [HYPER_MAX, ACTIVATION_MAX, ACTIVATION_MAX]
-        whole_w, whole_b = [], []
-        for layer, (w, b) in enumerate(zip(weights, biases, strict=True)):
-            axes = (2, 3, 1, 0) if layer < 2 else (2, 3, 0, 1)
-            w = np.round(w.astype(np.float64).transpose(axes) * WEIGHT_ONE)
-            b = np.round(b.astype(np.float64) * WEIGHT_ONE * units[layer])
-            largest = (np.abs(w).sum(axis=(0, 1, 3)) * limits[layer] + np.abs(b)).max()
-            if not largest < EXACT / 2:  # NaN compares false
-                raise ValueError(f"layer {layer} of the hyper-decoder: sums could reach 2^53")
-            whole_w.append(np.ascontiguousarray(w))
-            whole_b.append(b)
-        return cls(tuple(whole_w), tuple(whole_b))
+        layers = []
+        for w, b, order, unit, limit in zip(weights, biases, axes, units, limits, strict=True):
+            w = np.round(w.astype(np.float64).transpose(order) * WEIGHT_ONE)
+            b = np.round(b.astype(np.float64) * WEIGHT_ONE * unit)
+            # |sum_k w_k a_k + b| <= sum_k |w_k| limit + |b|, and so is every part of the sum
+            largest = (np.abs(w).sum(axis=(0, 1, 3)) * limit + np.abs(b)).max()
+            if not largest < EXACT / 2:  # half, as rounding adds to it; NaN compares false
+                raise ValueError(
+                    f"layer {len(layers)} of the hyper-decoder: sums could reach 2^53, so its "
+                    "weights are too large (or not finite)"
+                )
+            layers.append((np.ascontiguousarray(w), b))
+        return cls(*zip(*layers, strict=True))
 
     def log2_scales(self, y: np.ndarray) -> np.ndarray:
         """Hyper-latents (N, h, w), whole -> log2 sigma (C, 4h, 4w), multiples of 2^-26."""
@@ -74,7 +82,13 @@ class ScaleDecoder:
 
     def scale_indices(self, y: np.ndarray) -> np.ndarray:
         """Hyper-latents (N, h, w) -> numbers of Gaussian tables (C, 4h, 4w), int64 in 0..63."""
-        return scale_index(self.log2_scales(y))
+        strips = []
+        for top in range(0, y.shape[1], ROWS):
+            above = max(0, top - RIM)
+            log2_sigma = self.log2_scales(y[:, above : top + ROWS + RIM])
+            first = ENLARGEMENT * (top - above)
+            strips.append(scale_index(log2_sigma[:, first : first + ENLARGEMENT * ROWS]))
+        return np.concatenate(strips, axis=1)
 
 
 def enlarge(a: np.ndarray, weight: np.ndarray) -> np.ndarray:

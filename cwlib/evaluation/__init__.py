@@ -5,7 +5,7 @@
 
 from collections.abc import Callable
 
-from cwlib import experiments, zoo
+from cwlib import zoo
 from cwlib.evaluation import photos
 from cwlib.evaluation.digits import (
     IMPORTANCE_STEPS,
@@ -20,7 +20,6 @@ from cwlib.evaluation.digits import (
     uniform_records,
 )
 from cwlib.evaluation.results import (
-    markdown_table,
     merge,
     one,
     open_results,
@@ -65,7 +64,7 @@ def _photo_targets() -> Targets:
 
 
 def _trained_on(dataset: str) -> list[str]:
-    return [name for name in zoo.names() if experiments.get(name).dataset == dataset]
+    return [name for name in zoo.names() if zoo.load(name).experiment.dataset == dataset]
 
 
 __all__ = [
@@ -74,7 +73,6 @@ __all__ = [
     "accounting_records",
     "baseline_records",
     "importance_records",
-    "markdown_table",
     "merge",
     "mnist",
     "model_records",

@@ -6,7 +6,7 @@ Every `bpp` is 8 * len(stream) / pixels of a stream that was decoded again. Each
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Photos:
 
     name: str
     labels: tuple[str | int, ...]
-    images: tuple[np.ndarray, ...]
+    images: Sequence[np.ndarray]
 
 
 def kodak(limit: int | None = None) -> Photos:
@@ -40,10 +40,13 @@ def kodak(limit: int | None = None) -> Photos:
 
 
 def folder(path: Path, limit: int | None = None) -> Photos:
-    """Every photograph in a folder, in order of their names. Raises as `data.photos` does."""
+    """Every photograph in a folder, or the first `limit`, in order of their names.
+
+    They are read when they are asked for. Raises as `data.photos` does.
+    """
     paths = data.photos(path).paths[:limit]
-    images = tuple(data.load_photo(p) for p in paths)
-    return Photos(Path(path).name, tuple(p.name for p in paths), images)
+    labels = tuple(p.relative_to(path).as_posix() for p in paths)
+    return Photos(Path(path).resolve().name, labels, data.Photos(paths))
 
 
 def score(image: np.ndarray, decoded: np.ndarray, n_bytes: int) -> dict[str, float]:
@@ -83,39 +86,40 @@ def _run(name: str, photos: Photos, code: Callable[[np.ndarray], Coded], progres
     return rows
 
 
-def baseline_records(codec: str, photos: Photos, progress: bool = True) -> list[dict]:
+def baseline_records(name: str, photos: Photos, progress: bool = True) -> list[dict]:
     """One codec at each of RATES: for every image the best stream that is not above the rate.
 
-    A rate that some image cannot reach is left out. Raises baselines.CodecMissing.
+    A rate that some image cannot reach is left out. Raises ValueError for an unknown codec and
+    baselines.CodecMissing.
     """
     records = []
     for rate in RATES:
 
         def code(image: np.ndarray, rate: float = rate) -> Coded:
-            blob, quality = baselines.at_rate(codec, image, rate)
-            decoded = baselines.decode(codec, blob, grey=image.ndim == 2)
+            blob, quality = baselines.at_rate(name, image, rate)
+            decoded = baselines.decode(name, blob, grey=image.ndim == 2)
             return blob, decoded, {"quality": float(quality)}
 
         try:
-            rows = _run(f"{codec} {rate:g} bpp", photos, code, progress)
-        except ValueError:  # even the lowest quality takes more
+            rows = _run(f"{name} {rate:g} bpp", photos, code, progress)
+        except baselines.RateTooLow:
             continue
-        base = {"experiment": codec, "dataset": photos.name, "rate": rate}
+        base = {"experiment": name, "dataset": photos.name, "rate": rate}
         records += with_mean(base, photos.labels, rows)
     return records
 
 
-def quality_records(codec: str, photos: Photos, progress: bool = True) -> list[dict]:
+def quality_records(name: str, photos: Photos, progress: bool = True) -> list[dict]:
     """One codec at one quality for all images, as most published curves are made."""
     records = []
     for quality in QUALITIES:
 
         def code(image: np.ndarray, quality: float = quality) -> Coded:
-            blob = baselines.encode(codec, image, quality)
-            return blob, baselines.decode(codec, blob, grey=image.ndim == 2), {}
+            blob = baselines.encode(name, image, quality)
+            return blob, baselines.decode(name, blob, grey=image.ndim == 2), {}
 
-        rows = _run(f"{codec} {quality}", photos, code, progress)
-        base = {"experiment": codec, "dataset": photos.name, "kind": "quality", "quality": quality}
+        rows = _run(f"{name} {quality}", photos, code, progress)
+        base = {"experiment": name, "dataset": photos.name, "kind": "quality", "quality": quality}
         records += with_mean(base, photos.labels, rows)
     return records
 

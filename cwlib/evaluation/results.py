@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -110,15 +110,3 @@ def one(results: str | Path, image: str | int = "mean", **wanted: object) -> dic
     """The first record that `read` finds, by default the mean; None where it was not measured."""
     found = read(results, image=image, **wanted)
     return found[0] if found else None
-
-
-def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Rows of cells as a table in Markdown; the first column is text, the others are figures.
-
-    >>> print(markdown_table(["codec", "bpp"], [["jpeg", 0.25]]))
-    | codec | bpp |
-    | --- | ---: |
-    | jpeg | 0.25 |
-    """
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

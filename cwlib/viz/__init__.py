@@ -10,6 +10,7 @@
     bytes     hexdumps with their fields, varints, what a flipped bit does where
     coders    arithmetic coding and rANS at work: intervals zoomed into, coloured numbers, states
     codes     words as a budget, Huffman trees, rows of bits, a coin, tables of shares
+    photos    paper 2's network with its shapes, what its channels see, hold and cost
     tables    what each count saves, what rounding loses, a wrong scale; hints; ratios
 
 Figures are small and their letters large, so that they can be read on a phone; their background is
@@ -51,6 +52,17 @@ from cwlib.viz.images import captioned_grid, show_images, side_by_side, tile
 from cwlib.viz.labels import label_line
 from cwlib.viz.look import COLOURS, LABELS, STYLE, WIDTH, method_style, new_axes, style
 from cwlib.viz.maps import cells_with_ink, colour_map, importance_grid, importance_overlay
+from cwlib.viz.photos import (
+    as_webp,
+    channel_mosaic,
+    channel_prices,
+    hierarchy,
+    joint_densities,
+    mask_profile,
+    matrices,
+    nested_fields,
+    photo_and_map,
+)
 from cwlib.viz.rates import mark_points, mark_rates, rd_overview, rd_plot
 from cwlib.viz.tables import (
     count_savings,
@@ -67,9 +79,12 @@ __all__ = [
     "STYLE",
     "WIDTH",
     "as_png",
+    "as_webp",
     "bit_row",
     "captioned_grid",
     "cells_with_ink",
+    "channel_mosaic",
+    "channel_prices",
     "coin",
     "colour_map",
     "coloured_numbers",
@@ -78,11 +93,13 @@ __all__ = [
     "fields_of_view",
     "flips_by_byte",
     "hexdump",
+    "hierarchy",
     "hint_strip",
     "huffman_tree",
     "importance_grid",
     "importance_overlay",
     "interval_zoom",
+    "joint_densities",
     "joint_table",
     "kept_bits",
     "kraft_budget",
@@ -92,9 +109,13 @@ __all__ = [
     "loss_plot",
     "mark_points",
     "mark_rates",
+    "mask_profile",
+    "matrices",
     "method_style",
+    "nested_fields",
     "new_axes",
     "overheads",
+    "photo_and_map",
     "plt",
     "rans_state",
     "ratio_bars",

@@ -1,0 +1,131 @@
+"""Which words the `cwlib` command takes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from cwlib.cli import commands
+from cwlib.cli.files import UsageError
+
+EXAMPLES = """examples:
+  cwlib data mnist                                   fetch and verify the digits
+  cwlib compress photo.jpg photo.cwc                 picture to stream
+  cwlib info photo.cwc                               what the stream says of itself
+  cwlib decompress photo.cwc back.png                stream to picture
+  cwlib train mnist-cw --minutes 30 --resume         train, or go on training
+  cwlib eval mnist-cw --out book/results/mnist.json  measure on the test digits
+"""
+
+_RAW = argparse.RawDescriptionHelpFormatter
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the whole command; `args.run(args)` then does what was asked for."""
+    top = _Parser(
+        prog="cwlib",
+        description="Content-weighted image compression.",
+        epilog=EXAMPLES,
+        formatter_class=_RAW,
+    )
+    under = top.add_subparsers(dest="command", required=True, parser_class=_Parser)
+
+    def add(
+        name: str, run: Callable, text: str, example: str, more: str = ""
+    ) -> argparse.ArgumentParser:
+        p = under.add_parser(
+            name,
+            help=text,
+            description=text + more,
+            epilog=f"example: {example}",
+            formatter_class=_RAW,
+        )
+        p.set_defaults(run=run)
+        return p
+
+    _coding(add)
+    _training(add)
+    _telling(add)
+    return top
+
+
+WHAT_IS_KEPT = """
+
+Grey pictures stay grey, colour ones come back as RGB, both upright. What neither can hold exactly
+is refused: transparent pixels, more than 8 bits, CMYK, several pictures in a file. Colour profiles
+and other notes beside the pixels are not kept."""
+
+
+def _coding(add: Callable[..., argparse.ArgumentParser]) -> None:
+    p = add(
+        "compress",
+        commands.compress,
+        "a picture to a stream",
+        "cwlib compress photo.jpg photo.cwc",
+        WHAT_IS_KEPT,
+    )
+    p.add_argument("input", type=Path, metavar="IN", help="a picture")
+    p.add_argument("output", type=Path, metavar="OUT", help="the stream to write")
+    side = commands.DIGIT_SIDE
+    p.add_argument(
+        "--model",
+        help=f"trained model (default: {commands.DIGIT_MODEL} for grey pictures of at most "
+        f"{side}x{side}, {commands.PHOTO_MODEL} for all others)",
+    )
+    p.add_argument("--importance", type=float, default=1.0, help="0..1, scales the importance map")
+
+    p = add(
+        "decompress",
+        commands.decompress,
+        "a stream to a picture",
+        "cwlib decompress photo.cwc back.png",
+    )
+    p.add_argument("input", type=Path, metavar="IN", help="a stream")
+    p.add_argument("output", type=Path, metavar="OUT", help="the picture to write (.png)")
+
+    p = add("info", commands.info, "what a stream says of itself", "cwlib info photo.cwc")
+    p.add_argument("file", type=Path, metavar="FILE")
+
+
+def _training(add: Callable[..., argparse.ArgumentParser]) -> None:
+    p = add("train", commands.train, "train an experiment", "cwlib train mnist-cw --minutes 30")
+    p.add_argument("experiment", metavar="EXPERIMENT")
+    budget = p.add_mutually_exclusive_group()
+    budget.add_argument("--minutes", type=float, help="stop after this time")
+    budget.add_argument("--steps", type=int, help="stop after this many steps in all")
+    p.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (default %(default)s)")
+    p.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    p.add_argument("--width", type=int, help="another width than the experiment's")
+    p.add_argument("--seed", type=int, help="another seed than the experiment's")
+    p.add_argument("--photos", type=Path, help="pictures to train on (default: $CWLIB_DATA/train)")
+    p.add_argument("--runs", type=Path, default=Path("runs"), help="folder for checkpoints")
+    p.add_argument("--out", type=Path, help="folder for weights and card (default: RUNS/NAME)")
+
+    p = add(
+        "eval",
+        commands.evaluate,
+        "measure on test images; with --out, the model's card notes it too",
+        "cwlib eval mnist-cw --limit 500",
+    )
+    p.add_argument("model", metavar="MODEL", help="a model, a study (see cwlib models), or 'all'")
+    p.add_argument("--data", default="mnist", help="mnist, kodak or a FOLDER (default %(default)s)")
+    p.add_argument("--limit", type=int, help="only the first so many images")
+    p.add_argument("--out", type=Path, help="results file to write into (default: print)")
+
+
+def _telling(add: Callable[..., argparse.ArgumentParser]) -> None:
+    p = add("data", commands.fetch, "fetch and verify data sets", "cwlib data mnist")
+    p.add_argument("name", nargs="?", help="mnist or kodak (default: both)")
+
+    add("models", commands.models, "trained models, experiments and studies", "cwlib models")
+
+    p = add("bench", commands.bench, "speed against peers, in one run", "cwlib bench coders")
+    p.add_argument("what", choices=["coders", "codec"])
+    p.add_argument("--out", type=Path, help="write the figures as JSON too")
