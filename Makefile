@@ -2,6 +2,8 @@
 # make test       every test, documentation example and notebook
 # make notebooks  run the chapters again from clean kernels and store their outputs
 # make lint       check the style of the code
+# make check-numpy  do NumPy 1.26 and the newest give the same streams? (own environments, a minute)
+# make fuzz       100,000 damaged streams; see scripts/fuzz.py for the coverage-guided mode
 # make clean      remove the built book (make distclean: and .venv)
 # Options:
 # PYTHON=python3.12     the Python to use, 3.10 or newer
@@ -14,7 +16,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BUILD = $(BIN)/jupyter-book build . -W -n --keep-going
 
-.PHONY: book book-all test notebooks lint clean distclean install help
+.PHONY: book book-all test notebooks lint check-numpy fuzz clean distclean install help
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
 
@@ -47,6 +49,12 @@ notebooks: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check . --extend-exclude '*.ipynb'
 	$(BIN)/ruff check book --select F --ignore F401
+
+check-numpy: $(INSTALLED)
+	$(BIN)/python scripts/check_numpy.py
+
+fuzz: $(INSTALLED)
+	$(BIN)/python scripts/fuzz.py --plain --runs 100000
 
 clean:
 	rm -rf _build

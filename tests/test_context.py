@@ -241,7 +241,7 @@ def test_a_message_that_is_too_long_is_refused():
     coder = random_coder()
     blob = coder.encode(*random_latents(coder, 4, 4))
     with pytest.raises(StreamError, match="where at most"):
-        coder.decode(blob + bytes(100), 4, 4, 4)
+        coder.decode(blob + b"x" * 100, 4, 4, 4)
 
 
 # --- plain Python, other threads -----------------------------------------------------------------

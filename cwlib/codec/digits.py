@@ -79,8 +79,6 @@ def from_sections(model: TrainedModel, header: Header, sections: list[bytes]) ->
     h, w = (-(-side // DOWNSCALE) for side in (header.height, header.width))
     c = model.experiment.channels
     if isinstance(model.coder, context.Coder):
-        if sections[0].endswith(b"\0"):  # as good as none, so one picture would have two streams
-            raise StreamError("the arithmetic code ends in a zero byte, which no encoder writes")
         levels, values = model.coder.decode(sections[0], c, h, w)
         return Latents(values << _cut_bits(model, levels), levels)
     coder = model.coder

@@ -61,7 +61,7 @@ def decode(
     message = np.frombuffer(data, dtype=np.uint8).copy()  # writable: one type, compiled once
     symbols = np.zeros(n, dtype=np.int64)
     used = _walk(symbols, message, False, trees, n_symbols, step, limit)
-    arithmetic.check_end(message.size, used)
+    arithmetic.check_end(message, used)
     return symbols
 
 

@@ -208,7 +208,7 @@ def decode(data: bytes, indices: np.ndarray, tables: Tables) -> np.ndarray:
     message = np.frombuffer(data, dtype=np.uint8).copy()  # writable: one type, compiled once
     out = np.empty(indices.size, dtype=np.int64)
     used = _decode(message, indices, tables.cdfs, tables.sizes, tables.offsets, out)
-    check_end(message.size, used)
+    check_end(message, used)
     return out
 
 
@@ -292,9 +292,14 @@ def shares(symbol: int, t: int, tables: Tables) -> list[tuple[int, int]]:
     return [(cdf[-2], cdf[-1]), *((half, half + 1) for half in divmod(zigzag, 65536))]
 
 
-def check_end(size: int, used: int) -> None:
-    """Raise StreamError where a decoder left its interval (used < 0) or did not need all bytes."""
+def check_end(message: np.ndarray, used: int) -> None:
+    """Raise StreamError where no encoder wrote `message` (uint8), of which a decoder read `used`.
+
+    used < 0: the decoder left its interval.
+    """
     if used < 0:
         raise StreamError("damaged arithmetic code: it names a value that no encoder writes")
-    if size > used:
-        raise StreamError(f"arithmetic code of {size} bytes where at most {used} belong")
+    if message.size and message[-1] == 0:  # as good as none, so one message would have two codes
+        raise StreamError("the arithmetic code ends in a zero byte, which no encoder writes")
+    if message.size > used:
+        raise StreamError(f"arithmetic code of {message.size} bytes where at most {used} belong")

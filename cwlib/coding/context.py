@@ -103,7 +103,7 @@ class Coder:
         values = np.zeros((channels, h, w), dtype=np.int64)
         self._check(levels, values)
         message = np.frombuffer(data, dtype=np.uint8).copy()
-        arithmetic.check_end(message.size, self._run(levels, values, message, False))
+        arithmetic.check_end(message, self._run(levels, values, message, False))
         return levels, values
 
     def _check(self, levels: np.ndarray, values: np.ndarray) -> None:

@@ -17,7 +17,9 @@ from cwlib.viz.look import COLOURS, SMALL, STYLE, TINY, WIDTH, new_axes
 
 INK, ACCENT = COLOURS["original"], COLOURS["cw"]
 _ARROW = {"arrowstyle": "-|>", "color": "#404040", "shrinkA": 0, "shrinkB": 0, "lw": 1.2}
-_BOX_HEIGHT, _STEP = 0.52, 1.0  # of the network's boxes, and from one row to the next
+# The network's boxes: columns, half their widths, half their height; a row is 1 high
+_LEFT, _MIDDLE, _RIGHT, _WIDE, _NARROW, _HALF = 0.7, 2.64, 4.58, 0.68, 0.55, 0.26
+_STUB = 1 - _HALF
 
 Node = tuple[str, Sequence[int]]  # name, shape
 
@@ -45,26 +47,26 @@ def hierarchy(
     for name, count in wanted.items():
         if len(given[name]) != count:
             raise ValueError(f"{name}: expected {count} for {n} scales, got {len(given[name])}")
-    ax = new_axes(height=1.02 * (n + 1.75))
-    left, middle, right = 0.86, 2.6, 4.34
+    ax = new_axes(height=0.98 * (n + 2.1))
     for k in range(n):
-        _node(ax, left, k, *encoder[k], "#e4edf6")
-        _node(ax, right, k, *decoder[k], "#e4edf6")
-        _node(ax, middle, k + 1, *sent[k], "#f9e3d8")
+        _node(ax, _LEFT, k, *encoder[k])
+        _node(ax, _RIGHT, k, *decoder[k])
+        _node(ax, _MIDDLE, k + 1, *sent[k])
     for k in range(n - 1):
-        _arrow(ax, (left, k, "below"), (left, k + 1, "above"), down[k])
-        _arrow(ax, (right, k + 1, "above"), (right, k, "below"), up[k])
-        _arrow(ax, (left, k + 1, "right"), (middle, k + 1, "left"), sideways[k][0])
-        _arrow(ax, (middle, k + 1, "right"), (right, k + 1, "left"), sideways[k][1])
-    _elbow(ax, left, middle, n, down[-1], inwards=True)
-    _elbow(ax, right, middle, n, up[-1], inwards=False)
-    frame = plt.Rectangle((middle - 0.68, 0.42), 1.36, n + 0.62, fill=False, ec=ACCENT, ls="--")
-    ax.add_patch(frame)
+        _arrow(ax, [(_LEFT, k + _HALF), (_LEFT, k + 1 - _HALF)], down[k])
+        _arrow(ax, [(_RIGHT, k + 1 - _HALF), (_RIGHT, k + _HALF)], up[k])
+        edges = _LEFT + _WIDE, _MIDDLE - _NARROW, _MIDDLE + _NARROW, _RIGHT - _WIDE
+        _arrow(ax, [(edges[0], k + 1), (edges[1], k + 1)], sideways[k][0])
+        _arrow(ax, [(edges[2], k + 1), (edges[3], k + 1)], sideways[k][1])
+    _arrow(ax, [(_LEFT, n - _STUB), (_LEFT, n), (edges[1], n)], down[-1])
+    _arrow(ax, [(edges[2], n), (_RIGHT, n), (_RIGHT, n - _STUB)], up[-1])
+    corner, size = (_MIDDLE - _NARROW - 0.07, 0.62), (2 * _NARROW + 0.14, n + 0.22)
+    ax.add_patch(plt.Rectangle(corner, *size, fill=False, ec=ACCENT, ls="--", lw=1.4))
     text = f"{total[0]}\n{_shape(total[1])}"
-    ax.text(middle, n + 1.09, text, ha="center", va="top", fontsize=SMALL, color=ACCENT)
-    _arrow(ax, (middle, n + 1.0, "below"), (middle, n + 1.95, "above"), "")
-    _node(ax, middle, n + 1.95, *hyper, "#f9e3d8")
-    ax.set(xlim=(-0.02, 5.22), ylim=(n + 2.3, -0.35))
+    ax.text(_MIDDLE, n + 0.55, text, ha="center", va="center", fontsize=TINY, color=ACCENT)
+    _arrow(ax, [(_MIDDLE, n + 0.84), (_MIDDLE, n + 1.4 - _HALF)], "")
+    _node(ax, _MIDDLE, n + 1.4, *hyper)
+    ax.set(xlim=(-0.02, 5.3), ylim=(n + 1.4 + 1.2 * _HALF, -1.2 * _HALF))
     ax.axis("off")
     return ax
 
@@ -73,44 +75,29 @@ def _shape(shape: Sequence[int]) -> str:
     return " × ".join(map(str, shape))
 
 
-def _node(ax: Axes, x: float, row: float, name: str, shape: Sequence[int], face: str) -> None:
+def _node(ax: Axes, x: float, row: float, name: str, shape: Sequence[int]) -> None:
     """A tensor: its name and its shape in a box."""
-    half = 0.74 if face == "#e4edf6" else 0.58
-    corner = (x - half, _STEP * row - _BOX_HEIGHT / 2)
-    ax.add_patch(plt.Rectangle(corner, 2 * half, _BOX_HEIGHT, fc=face, ec=INK, lw=0.9, zorder=2))
-    ax.text(x, _STEP * row - 0.11, name, ha="center", va="center", fontsize=SMALL, weight="bold")
-    ax.text(x, _STEP * row + 0.13, _shape(shape), ha="center", va="center", fontsize=TINY)
+    half, face = (_NARROW, "#f9e3d8") if x == _MIDDLE else (_WIDE, "#e4edf6")
+    corner = (x - half, row - _HALF)
+    ax.add_patch(plt.Rectangle(corner, 2 * half, 2 * _HALF, fc=face, ec=INK, lw=0.9, zorder=2))
+    ax.text(x, row - 0.11, name, ha="center", va="center", fontsize=SMALL, weight="bold")
+    ax.text(x, row + 0.13, _shape(shape), ha="center", va="center", fontsize=TINY)
 
 
-def _arrow(ax: Axes, start: tuple, end: tuple, text: str) -> None:
-    """From the side of one box to the side of another; the layer's name beside the arrow."""
-    (x0, y0), (x1, y1) = _edge(*start), _edge(*end)
-    ax.annotate("", (x1, y1), (x0, y0), arrowprops=_ARROW)
-    if x0 == x1:
-        ax.text(x0 + 0.06, (y0 + y1) / 2, text, va="center", fontsize=TINY, linespacing=1.1)
-    else:
-        ax.text((x0 + x1) / 2, y0 - 0.03, text, ha="center", va="bottom", fontsize=7.5)
-
-
-def _edge(x: float, row: float, side: str) -> tuple[float, float]:
-    half = 0.58 if 2 < x < 3 else 0.74
-    across = {"left": -half, "right": half}.get(side, 0.0)
-    down = {"above": -_BOX_HEIGHT / 2, "below": _BOX_HEIGHT / 2}.get(side, 0.0)
-    return x + across, _STEP * row + down
-
-
-def _elbow(ax: Axes, outer: float, middle: float, n: int, text: str, *, inwards: bool) -> None:
-    """The way round the corner between the lowest box at the side and the lowest in the middle."""
-    side = -1 if outer < middle else 1
-    top, bottom = _STEP * (n - 1) + _BOX_HEIGHT / 2, _STEP * n
-    inner = middle + side * 0.58
-    if inwards:
-        ax.plot([outer, outer], [top, bottom], color="#404040", lw=1.2)
-        ax.annotate("", (inner, bottom), (outer, bottom), arrowprops=_ARROW)
-    else:
-        ax.plot([inner, outer], [bottom, bottom], color="#404040", lw=1.2)
-        ax.annotate("", (outer, top), (outer, bottom), arrowprops=_ARROW)
-    ax.text(outer + 0.06, top + 0.28, text, va="center", fontsize=TINY, linespacing=1.1)
+def _arrow(ax: Axes, places: Sequence[tuple[float, float]], text: str) -> None:
+    """Along these places; the layer beside an upright arrow, or above and below a level one."""
+    xs, ys = zip(*places[:-1], strict=True)
+    ax.plot(xs, ys, color="#404040", lw=1.2)
+    ax.annotate("", places[-1], places[-2], arrowprops=_ARROW)
+    if len(places) == 2 and places[0][1] == places[1][1]:
+        x = (places[0][0] + places[1][0]) / 2
+        for line, y, va in zip(text.split("\n"), (ys[0] - 0.04, ys[0] + 0.05), ("bottom", "top"),
+                               strict=False):  # fmt: skip
+            ax.text(x, y, line, ha="center", va=va, fontsize=7.5)
+        return
+    x = places[1][0]  # of the upright part
+    ends = [y for other, y in places if other == x]
+    ax.text(x + 0.06, sum(ends) / len(ends), text, va="center", fontsize=TINY)
 
 
 def nested_fields(
