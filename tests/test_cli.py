@@ -9,15 +9,18 @@ import os
 import signal
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+import scenes
 import strokes
 import tiny
 from PIL import Image
 
 from cwlib import cli, codec, data, experiments, training, zoo
+from cwlib.cli import commands, parser
 from cwlib.coding import stream
 
 COMMANDS = ["compress", "decompress", "info", "train", "eval", "data", "models", "bench"]
@@ -27,15 +30,18 @@ COMMANDS = ["compress", "decompress", "info", "train", "eval", "data", "models",
 def folder(tmp_path_factory):
     where = tmp_path_factory.mktemp("weights")
     tiny.save_all(where)
+    tiny.save_photo_nets(where)
     return where
 
 
 @pytest.fixture(autouse=True)
 def tiny_zoo(folder, monkeypatch, tmp_path):
-    """Commands run in an empty folder and know four tiny networks."""
+    """Commands run in an empty folder and know tiny networks of both papers."""
     monkeypatch.setattr(zoo, "WEIGHTS", folder)
-    for name, experiment in tiny.EXPERIMENTS.items():
+    for name, experiment in (tiny.EXPERIMENTS | tiny.PHOTO_EXPERIMENTS).items():
         monkeypatch.setitem(experiments.EXPERIMENTS, name, experiment)
+    monkeypatch.setattr(commands, "DIGIT_MODEL", "tiny-cw1")
+    monkeypatch.setattr(commands, "PHOTO_MODEL", "tiny-photo")
     monkeypatch.chdir(tmp_path)
 
 
@@ -117,8 +123,202 @@ def test_a_photo_is_taken_upright(tmp_path):
 def test_models_lists_models_experiments_and_studies(capsys):
     assert cli.main(["models"]) == 0
     out = capsys.readouterr().out
-    for name in (*tiny.EXPERIMENTS, "mnist-cw1-l0.03", "uniform"):
+    for name in (*tiny.EXPERIMENTS, *tiny.PHOTO_EXPERIMENTS, "mnist-cw1-l0.03", "uniform"):
         assert name in out
+    assert "jpeg2000" in out.split("--data kodak): ")[1]
+
+
+# --- photographs ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".ppm"])
+def test_a_colour_photograph_is_compressed_described_and_brought_back(capsys, suffix):
+    photo = scenes.scene(50, 71)
+    Image.fromarray(photo).save("photo.png")
+    assert cli.main(["compress", "photo.png", "p.cwc"]) == 0
+    blob = Path("p.cwc").read_bytes()
+    assert blob == codec.compress(zoo.load("tiny-photo"), photo)
+    out = capsys.readouterr().out
+    assert out.startswith(f"50x71 RGB -> {len(blob)} bytes, {8 * len(blob) / (50 * 71):.4f} bpp")
+
+    assert cli.main(["info", "p.cwc"]) == 0
+    out = capsys.readouterr().out
+    assert "tiny-photo" in out and "50x71, RGB" in out
+
+    assert cli.main(["decompress", "p.cwc", f"back{suffix}"]) == 0
+    assert "50x71 RGB" in capsys.readouterr().out
+    back = Image.open(f"back{suffix}")
+    assert back.mode == "RGB" and np.array_equal(np.asarray(back), codec.decompress(blob))
+
+
+@pytest.mark.parametrize(
+    ("image", "model"),
+    [
+        (strokes.page(128, 128), "tiny-cw1"),
+        (strokes.page(1, 1), "tiny-cw1"),
+        (strokes.page(128, 129), "tiny-photo"),
+        (strokes.page(300, 20), "tiny-photo"),
+        (scenes.scene(20, 20), "tiny-photo"),
+        (scenes.scene(200, 20), "tiny-photo"),
+    ],
+    ids=lambda v: v if isinstance(v, str) else "x".join(map(str, v.shape)),
+)
+def test_the_model_suits_the_picture_unless_one_is_named(image, model, capsys):
+    Image.fromarray(image).save("in.png")
+    assert cli.main(["compress", "in.png", "o.cwc"]) == 0
+    assert f"({model})" in capsys.readouterr().out
+    assert codec.decompress(Path("o.cwc").read_bytes()).shape == image.shape
+    assert cli.main(["compress", "in.png", "o.cwc", "--model", "tiny-photo-wide"]) == 0
+    assert "(tiny-photo-wide)" in capsys.readouterr().out
+
+
+def test_the_help_names_the_models_that_are_taken(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["compress", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "tiny-cw1 for grey pictures of at most 128x128, tiny-photo for all others" in said
+
+
+def test_the_default_models_are_shipped():
+    shipped = Path(zoo.__file__).parent / "weights"
+    source = Path(commands.__file__).read_text()
+    for name in ("mnist-cw1", "kodak-mstar-n64"):
+        assert f'"{name}"' in source and (shipped / f"{name}.safetensors").exists()
+
+
+def test_a_colour_photograph_is_taken_upright():
+    photo, exif = scenes.scene(20, 31), Image.Exif()
+    for orientation, upright in (
+        (3, photo[::-1, ::-1]),
+        (6, photo.transpose(1, 0, 2)[:, ::-1]),
+        (8, photo.transpose(1, 0, 2)[::-1]),
+    ):
+        exif[0x0112] = orientation
+        Image.fromarray(photo).save("in.png", exif=exif)
+        assert cli.main(["compress", "in.png", "o.cwc"]) == 0
+        wanted = codec.compress(zoo.load("tiny-photo"), np.ascontiguousarray(upright))
+        assert Path("o.cwc").read_bytes() == wanted
+
+
+def faithful() -> dict[str, Image.Image]:
+    """Pictures in modes that RGB holds exactly."""
+    few = (scenes.scene(20, 30) // 128 * 100).astype(np.uint8)  # at most 8 colours
+    photo = Image.fromarray(few)
+    opaque = photo.copy()
+    opaque.putalpha(255)
+    return {"RGB": photo, "P": photo.quantize(8, dither=Image.Dither.NONE), "RGBA": opaque}
+
+
+@pytest.mark.parametrize("mode", ["RGB", "P", "RGBA"])
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_a_colour_picture_in_any_faithful_mode_is_the_same_picture(mode, suffix):
+    picture = faithful()[mode]
+    assert picture.mode == mode
+    picture.save(f"in{suffix}")
+    assert cli.main(["compress", f"in{suffix}", "o.cwc"]) == 0
+    wanted = np.asarray(picture.convert("RGB"))
+    assert Path("o.cwc").read_bytes() == codec.compress(zoo.load("tiny-photo"), wanted)
+
+
+def test_a_jpeg_is_taken_as_it_decodes_and_the_preview_of_a_camera_is_left_out():
+    photo = Image.fromarray(scenes.scene(40, 50))
+    photo.save("one.jpg", quality=90)
+    photo.save("two.jpg", "MPO", quality=90, save_all=True, append_images=[photo.resize((9, 9))])
+    assert Image.open("two.jpg").n_frames == 2
+    for name in ("one.jpg", "two.jpg"):
+        assert cli.main(["compress", name, "o.cwc"]) == 0
+        wanted = codec.compress(zoo.load("tiny-photo"), np.asarray(Image.open(name).convert("RGB")))
+        assert Path("o.cwc").read_bytes() == wanted
+
+
+def test_a_bitmap_of_16_bits_a_pixel_is_no_picture_of_16_bits_a_sample():
+    # 5 bits each for red, green and blue: less than 8, and Pillow's name for it has a 16 in it too
+    header = b"BM" + (54 + 8).to_bytes(4, "little") + bytes(4) + (54).to_bytes(4, "little")
+    header += (40).to_bytes(4, "little") + (2).to_bytes(4, "little") * 2
+    header += (1).to_bytes(2, "little") + (16).to_bytes(2, "little") + bytes(24)
+    Path("in.bmp").write_bytes(header + bytes([0, 124, 31, 0, 224, 3, 0, 0]))
+    assert cli.main(["compress", "in.bmp", "o.cwc"]) == 0
+    assert codec.info(Path("o.cwc").read_bytes()).channels == 3
+
+
+def sixteen_bit_rgb_png() -> bytes:
+    """2x1 pixels, 16 bits a sample: Pillow has no way to write one."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        crc = zlib.crc32(name + body).to_bytes(4, "big")
+        return len(body).to_bytes(4, "big") + name + body + crc
+
+    header = (2).to_bytes(4, "big") + (1).to_bytes(4, "big") + bytes([16, 2, 0, 0, 0])
+    row = bytes([0]) + bytes(range(12))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(row))
+        + chunk(b"IEND", b"")
+    )
+
+
+def test_what_rgb_cannot_hold_is_refused_in_one_sentence(complaint):
+    photo = Image.fromarray(scenes.scene(8, 8))
+    clear = photo.copy()
+    clear.putalpha(200)
+    key = photo.quantize(8)
+    key.info["transparency"] = 0
+    photo.save("cmyk.jpg")
+    photo.convert("CMYK").save("cmyk.jpg")
+    photo.convert("LAB").save("lab.tif")
+    clear.save("clear.png")
+    key.save("key.png", transparency=0)
+    photo.save("moving.gif", save_all=True, append_images=[photo.rotate(90)])
+    photo.save("moving.png", save_all=True, append_images=[photo.rotate(90)])
+    photo.save("moving.webp", save_all=True, append_images=[photo.rotate(90)])
+    photo.save("pages.tif", save_all=True, append_images=[photo.rotate(90)])
+    Path("deep.png").write_bytes(sixteen_bit_rgb_png())
+    Image.fromarray(np.full((8, 8), 300, np.uint16)).save("deep-grey.png")
+    Image.fromarray(np.full((8, 8), 0.5, np.float32)).save("float.tif")
+    for name, says in {
+        "cmyk.jpg": "is a CMYK picture, not RGB: convert it to RGB first",
+        "lab.tif": "is a LAB picture",
+        "clear.png": "has transparent pixels: put it on a background first",
+        "key.png": "has transparent pixels",
+        "moving.gif": "holds 2 pictures",
+        "moving.png": "holds 2 pictures",
+        "moving.webp": "holds 2 pictures",
+        "pages.tif": "holds 2 pictures",
+        "deep.png": "has more than 8 bits a sample: convert it to 8 bits first",
+        "deep-grey.png": "more than 8 bits",
+        "float.tif": "more than 8 bits",
+    }.items():
+        assert complaint("compress", name, "o.cwc").startswith(f"{name} {says}"), name
+    assert not Path("o.cwc").exists()
+
+
+def test_a_photograph_that_is_empty_cut_or_no_picture_is_refused(complaint):
+    Image.fromarray(scenes.scene(60, 60)).save("whole.jpg", quality=95)
+    whole = Path("whole.jpg").read_bytes()
+    for content, says in ((b"", "is empty"), (whole[:900], "is not a readable"), (b"words", "is not")):
+        Path("bad.jpg").write_bytes(content)
+        assert complaint("compress", "bad.jpg", "o.cwc").startswith(f"bad.jpg {says}")
+
+
+def test_a_picture_that_is_too_large_is_refused(complaint):
+    Image.new("1", (5000, 4000)).save("large.png")
+    assert "4000x5000 is over 16777216 pixels" in complaint("compress", "large.png", "o.cwc")
+    Image.new("1", (20000, 10000)).save("bomb.png")
+    assert "bomb.png is not a readable picture" in complaint("compress", "bomb.png", "o.cwc")
+
+
+def test_a_format_for_the_other_kind_of_picture_is_refused(complaint, picture, capsys):
+    Image.fromarray(scenes.scene(8, 8)).save("photo.png")
+    cli.main(["compress", "photo.png", "colour.cwc"])
+    cli.main(["compress", str(picture), "grey.cwc"])
+    capsys.readouterr()
+    assert ".ppm for colour" in complaint("decompress", "colour.cwc", "o.pgm")
+    assert ".pgm is for grey" in complaint("decompress", "grey.cwc", "o.ppm")
+    assert not Path("o.pgm").exists() and not Path("o.ppm").exists()
+
+
+# --- help ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -137,7 +337,7 @@ def test_the_examples_of_the_help_are_commands_that_exist(capsys):
     examples = [line.split() for line in lines if line.startswith("cwlib ")]
     assert len(examples) >= 5
     for words in examples:
-        cli._parser().parse_args(words[1:])  # raises where a word does not fit
+        parser.parser().parse_args(words[1:])  # raises where a word does not fit
 
 
 def test_python_dash_m_is_the_same_command():
@@ -204,14 +404,14 @@ def test_an_empty_file_is_said_to_be_empty(complaint):
     assert "empty" in complaint("info", "empty.cwc")
 
 
-def test_colour_transparency_and_16_bits_are_refused_not_dropped(complaint):
+def test_colour_transparency_and_16_bits_are_refused_by_models_of_digits(complaint):
     rng = np.random.default_rng(0)
     rgb = rng.integers(0, 256, (8, 8, 3), np.uint8)
     clear = np.dstack([np.full((8, 8, 3), 9, np.uint8), rgb[..., 0]])
     pictures = {
-        "colour": Image.fromarray(rgb),
-        "colour picture (P)": Image.fromarray(rgb).quantize(8),
-        "colour picture (CMYK)": Image.fromarray(rgb).convert("CMYK"),
+        "convert it to grey, or take a model of photographs": Image.fromarray(rgb),
+        "convert it to grey": Image.fromarray(rgb).quantize(8),
+        "CMYK": Image.fromarray(rgb).convert("CMYK"),
         "transparent": Image.fromarray(clear),
         "transparent pixels": Image.fromarray(clear).convert("LA"),
         "more than 8 bits": Image.fromarray(np.full((8, 8), 300, np.uint16)),
@@ -269,7 +469,12 @@ def test_a_stream_of_an_unknown_model_says_which_models_there_are(complaint):
         ("train mnist-cw --steps 1 --resume", "nothing to resume"),
         ("train mnist-cw1-l0.03 --steps 1", "unknown model 'mnist-cw1'"),
         ("eval nope", "unknown model or study 'nope'"),
-        ("eval tiny-cw --data kodak", "only mnist"),
+        ("eval tiny-cw --data kodak", "study 'tiny-cw'; for this one say --data mnist: there are"),
+        ("eval tiny-photo", "study 'tiny-photo'; for this one say --data kodak: there are"),
+        ("eval tiny-photo --data nowhere", "nowhere: no such folder"),
+        ("eval tiny-photo --data empty", "empty: no pictures in this folder"),
+        ("train tiny-photo --steps 1 --photos nowhere", "nowhere: no such folder"),
+        ("train tiny-photo --steps 1 --photos empty", "empty: no pictures in this folder"),
         ("eval tiny-cw --limit 0", "above zero"),
         ("data nope", "unknown data set 'nope'"),
         ("bench nope", "invalid choice"),
@@ -281,6 +486,7 @@ def test_words_that_do_not_fit_are_refused_in_one_line(
 ):
     monkeypatch.setattr(data, "mnist28", lambda split: (strokes.digits(20), np.zeros(20)))
     monkeypatch.setattr(training, "tqdm", lambda **_: SilentBar())
+    Path("empty").mkdir()
     assert says in complaint(*words.split())
     assert not Path("o").exists()
 
@@ -327,7 +533,8 @@ def test_a_write_that_fails_leaves_what_was_there(complaint, picture, monkeypatc
 TALKER = """
 import sys
 from cwlib import cli
-cli._models = lambda args: print("a trained model")
+from cwlib.cli import commands
+commands.models = lambda args: print("a trained model")
 sys.exit(cli.main(["models"]))
 """
 
@@ -414,6 +621,75 @@ def test_eval_writes_and_prints_means_of_real_streams(monkeypatch, capsys, name)
     assert [r["bpp"] for r in single] == pytest.approx([8 * s / 128**2 for s in sizes], rel=0.02)
     assert [r["mse"] for r in single] == pytest.approx(errors, rel=0.02)
 
+
+# --- photographs, trained on and measured --------------------------------------------------------
+
+
+@pytest.fixture
+def album(tmp_path) -> Path:
+    """A folder of three small photographs."""
+    (tmp_path / "album").mkdir()
+    for k in range(3):
+        Image.fromarray(scenes.scene(70, 90, k)).save(tmp_path / "album" / f"{k}.png")
+    return tmp_path / "album"
+
+
+def test_training_on_photographs_leaves_weights_a_card_and_a_model_that_codes(album, capsys):
+    words = ["train", "tiny-photo", "--steps", "2", "--photos", "album", "--device", "cpu"]
+    assert cli.main(words) == 0
+    assert capsys.readouterr().out.startswith("tiny-photo: 2 steps in ")
+    card = json.loads(Path("runs/tiny-photo/tiny-photo.json").read_text())
+    assert (card["name"], card["steps"], card["seed"]) == ("tiny-photo", 2, 0)
+    assert card["command"] == "cwlib train tiny-photo --steps 2"
+    assert card["data"] == "3 photographs of album, random 64x64 crops"
+    assert card["epochs"] == pytest.approx(2 * 2 / 3, abs=0.01)
+
+    model = zoo.load(Path("runs/tiny-photo/tiny-photo.safetensors"))
+    latents = codec.analyse(model, scenes.scene(40, 50)[None])[0]
+    found = codec.unpack(model, codec.pack(model, latents, (40, 50, 3)))
+    assert np.array_equal(found.z, latents.z)
+    # and a name with a path is what the command takes too
+    words = ["compress", "album/0.png", "o.cwc", "--model", "runs/tiny-photo/tiny-photo.safetensors"]
+    assert cli.main(words) == 0
+
+
+def test_training_on_photographs_without_a_folder_is_refused(complaint, monkeypatch):
+    monkeypatch.delenv("CWLIB_DATA", raising=False)
+    assert "--photos FOLDER is missing" in complaint("train", "tiny-photo", "--steps", "1")
+
+
+@pytest.mark.parametrize("name", ["tiny-photo", "jpeg-standard", "importance:tiny-photo"])
+def test_eval_of_a_folder_writes_a_record_for_each_photograph(album, capsys, name):
+    words = ["eval", name, "--data", "album", "--limit", "2", "--out", "r.json"]
+    assert cli.main(words) == 0
+    records = json.loads(Path("r.json").read_text())["records"]
+    assert {r["command"] for r in records} == {f"cwlib eval {name} --data album --limit 2"}
+    assert {r["dataset"] for r in records} == {"album"}
+    means = [r for r in records if r["image"] == "mean"]
+    assert {r["images"] for r in means} == {2}
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [r["bpp"] for r in printed] == [r["bpp"] for r in means]
+    single = {r["image"]: r for r in records if r["image"] != "mean"}
+    if name == "tiny-photo":
+        blob = codec.compress(zoo.load(name), scenes.scene(70, 90, 1))
+        assert single["1.png"]["bpp"] == pytest.approx(8 * len(blob) / (70 * 90), abs=1e-5)
+
+
+def test_only_a_public_test_set_goes_into_the_card(album, folder, monkeypatch):
+    card = folder / "tiny-photo.json"
+    before = card.read_bytes()
+    assert cli.main(["eval", "tiny-photo", "--data", "album", "--out", "r.json"]) == 0
+    assert card.read_bytes() == before
+    monkeypatch.setattr(data, "kodak", lambda: [scenes.scene(40, 50)])
+    try:
+        assert cli.main(["eval", "tiny-photo", "--data", "kodak", "--out", "r.json"]) == 0
+        metrics = json.loads(card.read_text())["metrics"]
+        assert (metrics["dataset"], metrics["image"]) == ("kodak", "mean")
+    finally:
+        card.write_bytes(before)
+
+
+# --- breaking off --------------------------------------------------------------------------------
 
 CHILD = """
 import sys

@@ -23,6 +23,7 @@ from cwlib.codec import photos
 from cwlib.coding import stream
 
 TINY = sorted(tiny.PHOTO_EXPERIMENTS)
+WEIGHTS = zoo.WEIGHTS
 SHIPPED = [name for name in zoo.names() if zoo.load(name).experiment.dataset == "photos"]
 SIZES = [(1, 1), (3, 200), (17, 33), (32, 64), (95, 31)]
 
@@ -77,7 +78,7 @@ def test_any_size_comes_back_as_the_networks_made_it(name, shape, make):
 @pytest.mark.parametrize("shape", [(1, 1), (17, 33)])
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_models_take_odd_sizes(name, shape, monkeypatch):
-    monkeypatch.undo()
+    monkeypatch.setattr(zoo, "WEIGHTS", WEIGHTS)
     model = zoo.load(name)
     for image in (scenes.scene(*shape), grey(*shape)):
         latents = codec.analyse(model, image[None])[0]
@@ -89,7 +90,7 @@ def test_shipped_models_take_odd_sizes(name, shape, monkeypatch):
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_photograph_comes_back_and_looks_like_itself(name, kodak_images, monkeypatch):
-    monkeypatch.undo()
+    monkeypatch.setattr(zoo, "WEIGHTS", WEIGHTS)
     image = kodak_images[4][100:228, 200:392]
     for picture in (image, image[..., 1]):
         found = codec.decompress(codec.compress(zoo.load(name), picture)).astype(float)
@@ -246,7 +247,7 @@ for path in sys.argv[2:]:
 def test_another_process_with_other_threads_decodes_the_same_symbols(
     tiny_photo_weights, tmp_path, monkeypatch
 ):
-    for weights in (tiny_photo_weights, zoo.Path(zoo.__file__).parent / "weights"):
+    for weights in (tiny_photo_weights, WEIGHTS):
         for path in weights.glob("*.*"):
             (tmp_path / path.name).write_bytes(path.read_bytes())
     monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)

@@ -87,7 +87,7 @@ def train(args: argparse.Namespace) -> None:
         budget = training.Budget(steps=args.steps)
     warm = zoo.load(experiment.warm_start).net if experiment.warm_start else None
     folder = args.runs / experiment.name
-    images, described = _training_images(experiment.dataset, args.photos)
+    images, described = _training_images(experiment, args.photos)
     run = training.train(experiment, folder, budget, args.device, args.resume, warm, images)
     card = _card(_train_words(args, changed), described, experiment, run, len(images))
     learn = data.resize_digits(images[:1000]) if experiment.dataset == "mnist" else None
@@ -95,18 +95,19 @@ def train(args: argparse.Namespace) -> None:
     print(f"{model.name}: {run.step} steps in {run.seconds:.0f} s -> {args.out or folder}")
 
 
-def _training_images(dataset: str, folder: Path | None) -> tuple[Sequence[np.ndarray], str]:
-    """The images of a data set and what the card says of them."""
+def _training_images(experiment, folder: Path | None) -> tuple[Sequence[np.ndarray], str]:
+    """The images that an experiment trains on and what the card says of them."""
     from cwlib import data
 
-    if dataset == "mnist":
+    if experiment.dataset == "mnist":
         return data.mnist28("train")[0], "MNIST training set, 60,000 digits at 128x128"
     if folder is None:
         if "CWLIB_DATA" not in os.environ:
             raise UsageError("--photos FOLDER is missing: this experiment trains on photographs")
         folder = Path(os.environ["CWLIB_DATA"]) / "train"
     photos = data.photos(folder)
-    return photos, f"{len(photos)} photographs of {folder.resolve().name}, random crops"
+    crops = f"random {experiment.crop}x{experiment.crop} crops"
+    return photos, f"{len(photos)} photographs of {folder.resolve().name}, {crops}"
 
 
 def _train_words(args: argparse.Namespace, changed: dict) -> str:

@@ -56,7 +56,9 @@ def _photo_targets() -> Targets:
     table: Targets = {}
     for name in _trained_on("photos"):
         table[name] = lambda test, name=name: photos.model_records(name, test)
-        table[f"importance:{name}"] = lambda test, name=name: photos.importance_records(name, test)
+        if zoo.load(name).experiment.mask != "none":
+            study = f"importance:{name}"
+            table[study] = lambda test, name=name: photos.importance_records(name, test)
     for codec in photos.CODECS:
         table[codec] = lambda test, codec=codec: photos.baseline_records(codec, test)
     table["jpeg-standard"] = lambda test: photos.quality_records("jpeg-standard", test)
