@@ -127,9 +127,7 @@ def by_id(model_id: bytes) -> TrainedModel:
     raise UnknownModel(f"no model here has the identity {model_id.hex()}: there are {listed}")
 
 
-def save(
-    net: Network, folder: Path, card: dict, digits: np.ndarray | None = None
-) -> TrainedModel:
+def save(net: Network, folder: Path, card: dict, digits: np.ndarray | None = None) -> TrainedModel:
     """Round weights to half precision, learn the coder's tables, write weights and card, reload.
 
     digits: (N, 128, 128) uint8 training images, for models that have a Huffman code to learn.

@@ -128,8 +128,8 @@ def damaged(rng: random.Random, blob: bytes, corpus: list[bytes]) -> bytes:
 # --- the judge -----------------------------------------------------------------------------------
 
 
-def stated_size(blob: bytes) -> tuple[int, ...]:
-    """Height and width in a header, read independently of cwlib."""
+def stated_shape(blob: bytes) -> tuple[int, ...]:
+    """The shape that a header promises, (H, W) or (H, W, 3), read independently of cwlib."""
     sizes, at = [], 7
     for _ in range(2):
         value = shift = 0
@@ -139,7 +139,7 @@ def stated_size(blob: bytes) -> tuple[int, ...]:
             if blob[at - 1] < 128:
                 break
         sizes.append(value)
-    return tuple(sizes)
+    return (*sizes, 3) if blob[at] == 3 else tuple(sizes)
 
 
 def kind(message: str) -> str:
@@ -196,7 +196,7 @@ class Judge:
             return self._found(f"{type(error).__name__}: {error}", blob)
         if not sealed:
             return self._found("silently wrong: the checksum does not fit", blob)
-        if image.dtype != np.uint8 or image.shape != stated_size(blob):
+        if image.dtype != np.uint8 or image.shape != stated_shape(blob):
             return self._found(f"a picture {image.dtype} {image.shape}", blob)
         self.accepted += blob not in self.known
         return "accepted"
@@ -237,18 +237,29 @@ def peak_mib() -> float:
 
 
 def start_corpus(cwlib: ModuleType) -> list[bytes]:
-    """Sound streams of every shipped model and size, also with the map scaled down."""
+    """Sound streams of every shipped model and size, also with the map scaled down.
+
+    Models of photographs code the picture in colour, and in grey too.
+    """
     blobs = []
     for name in cwlib.zoo.names():
         model = cwlib.zoo.load(name)
+        has_map = model.experiment.model in ("cw", "cw1") or model.experiment.mask != "none"
         for h, w in SIZES:
-            y, x = np.mgrid[:h, :w]
-            ring = np.abs(np.hypot(y - h / 2, x - w / 2) - min(h, w) / 3)
-            image = (255 * np.clip(2 - ring, 0, 1)).astype(np.uint8)  # (h, w), something like a 0
-            blobs.append(cwlib.codec.compress(model, image))
-            if model.experiment.model in ("cw", "cw1"):
-                blobs.append(cwlib.codec.compress(model, image, importance=0.4))
+            grey = picture(h, w)
+            colour = np.stack([grey, 255 - grey, grey // 2], axis=2)  # (h, w, 3)
+            for image in [grey, colour] if model.experiment.dataset == "photos" else [grey]:
+                blobs.append(cwlib.codec.compress(model, image))
+                if has_map:
+                    blobs.append(cwlib.codec.compress(model, image, importance=0.4))
     return sorted(set(blobs))
+
+
+def picture(h: int, w: int) -> np.ndarray:
+    """Something like a 0: (h, w) uint8."""
+    y, x = np.mgrid[:h, :w]
+    ring = np.abs(np.hypot(y - h / 2, x - w / 2) - min(h, w) / 3)
+    return (255 * np.clip(2 - ring, 0, 1)).astype(np.uint8)
 
 
 def plain(judge: Judge, corpus: list[bytes], runs: int, seed: int) -> None:

@@ -71,6 +71,12 @@ def test_what_breaks_the_promise_is_a_finding_and_saved(fuzz, tmp_path, capsys, 
     assert "FINDING" in capsys.readouterr().out
 
 
+def test_a_picture_of_three_colours_is_what_a_header_of_three_channels_promises(fuzz, tmp_path):
+    blob = stream.pack(b"PHOT", 8, 300, 3, [b"words"])
+    assert not judged(fuzz, tmp_path, blob, picture(8, 300, 3)).findings
+    assert judged(fuzz, tmp_path, blob, picture(8, 300)).findings
+
+
 def test_a_hang_is_broken_off_and_a_finding(fuzz, tmp_path, monkeypatch):
     def forever(*_):
         while True:

@@ -1,4 +1,4 @@
-"""The hyper-decoder in whole numbers: Python's own integers, torch's layers, any order of adding."""
+"""The hyper-decoder in whole numbers: Python's integers, torch's layers, any order of adding."""
 
 from __future__ import annotations
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 import sys
 
+from cwlib.cli import parser
 from cwlib.cli.files import UsageError
-from cwlib.cli.parser import parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     try:
-        args = parser().parse_args(argv)
+        args = parser.build().parse_args(argv)
         args.run(args)
         sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told
         return 0

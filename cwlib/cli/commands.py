@@ -221,8 +221,12 @@ def bench(args: argparse.Namespace) -> None:
         result = benchmark.coders()
         print(benchmark.format_table(result))
     else:
-        digits = data.resize_digits(data.mnist28("test")[0][:20])
-        result = benchmark.codec_speed(digits)
+        if args.data == "kodak":
+            wide = [image for image in data.kodak() if image.shape == (512, 768, 3)]
+            images = np.stack(wide[:4])
+        else:
+            images = data.resize_digits(data.mnist28("test")[0][:20])
+        result = benchmark.codec_speed(images)
         print(benchmark.format_codec_table(result))
     if args.out:
         files.write(args.out, (json.dumps(result, indent=1) + "\n").encode())

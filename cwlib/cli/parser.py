@@ -27,7 +27,7 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
-def parser() -> argparse.ArgumentParser:
+def build() -> argparse.ArgumentParser:
     """The parser of the whole command; `args.run(args)` then does what was asked for."""
     top = _Parser(
         prog="cwlib",
@@ -128,4 +128,10 @@ def _telling(add: Callable[..., argparse.ArgumentParser]) -> None:
 
     p = add("bench", commands.bench, "speed against peers, in one run", "cwlib bench coders")
     p.add_argument("what", choices=["coders", "codec"])
+    p.add_argument(
+        "--data",
+        default="mnist",
+        choices=["mnist", "kodak"],
+        help="pictures for codec: digits (default) or photographs",
+    )
     p.add_argument("--out", type=Path, help="write the figures as JSON too")

@@ -24,7 +24,9 @@ from cwlib.coding import stream
 from cwlib.coding.stream import StreamError
 from cwlib.zoo import TrainedModel
 
-MAX_PIXELS = 2**24  # the networks take some hundred bytes of memory a pixel: about 5 GB
+# Models of digits take some 300 bytes of memory a pixel, here 5 GB; those of photographs, which go
+# through in stripes, 55.
+MAX_PIXELS = 2**24
 
 AnyLatents = digits.Latents | photos.Latents
 

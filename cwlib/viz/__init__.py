@@ -9,6 +9,7 @@
     diagrams  what is explained by drawing it: bits kept, residual units, fields of view
     bytes     hexdumps with their fields, varints, what a flipped bit does where
     coders    arithmetic coding and rANS at work: intervals zoomed into, coloured numbers, states
+    curves    photographs' results: many rate-distortion curves, gains by image, learning, maps
     codes     words as a budget, Huffman trees, rows of bits, a coin, tables of shares
     photos    paper 2's network with its shapes, what its channels see, hold and cost
     tables    what each count saves, what rounding loses, a wrong scale; hints; ratios
@@ -46,6 +47,14 @@ from cwlib.viz.codes import (
     joint_table,
     kraft_budget,
     two_tables,
+)
+from cwlib.viz.curves import (
+    gains_by_image,
+    histograms,
+    learning_curves,
+    photo_and_maps,
+    rd_groups,
+    sorted_bars,
 )
 from cwlib.viz.diagrams import fields_of_view, kept_bits, residual_diagram
 from cwlib.viz.images import captioned_grid, show_images, side_by_side, tile
@@ -92,9 +101,11 @@ __all__ = [
     "digit_scatter",
     "fields_of_view",
     "flips_by_byte",
+    "gains_by_image",
     "hexdump",
     "hierarchy",
     "hint_strip",
+    "histograms",
     "huffman_tree",
     "importance_grid",
     "importance_overlay",
@@ -105,6 +116,7 @@ __all__ = [
     "kraft_budget",
     "label_line",
     "learning_cost",
+    "learning_curves",
     "line_plot",
     "loss_plot",
     "mark_points",
@@ -116,9 +128,11 @@ __all__ = [
     "new_axes",
     "overheads",
     "photo_and_map",
+    "photo_and_maps",
     "plt",
     "rans_state",
     "ratio_bars",
+    "rd_groups",
     "rd_overview",
     "rd_plot",
     "residual_diagram",
@@ -126,6 +140,7 @@ __all__ = [
     "show_images",
     "side_by_side",
     "slope_plot",
+    "sorted_bars",
     "stacked_bars",
     "state_plot",
     "style",

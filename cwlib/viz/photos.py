@@ -198,19 +198,19 @@ def joint_densities(
     """Where pairs of numbers fall: dark is often, on a logarithmic scale. Returns the flat Axes.
 
     points: (n, 2) arrays, one panel each; limits: half the width of each panel. conditional: every
-    column is scaled to its own largest value, which shows how y spreads where x is given.
+    column is scaled to its own largest value (as a root), which shows how y spreads at a given x.
     ValueError where there is not one title and limit for each.
     """
     if not len(points) == len(titles) == len(limits) > 0:
         raise ValueError("joint_densities: expected one title and one limit for each set of points")
     n = len(points)
     with plt.rc_context({**STYLE, "axes.grid": False}):
-        _, axes = plt.subplots(1, n, figsize=(WIDTH, WIDTH / max(n, 1.5) + 0.55), squeeze=False)
+        _, axes = plt.subplots(1, n, figsize=(WIDTH, 0.8 * WIDTH / max(n, 1.5) + 0.75), squeeze=False)
         for ax, pairs, title, limit in zip(axes[0], points, titles, limits, strict=True):
             density = _density(np.asarray(pairs, dtype=float), limit, bins)
             if conditional:
                 share = 10**density
-                density = share / np.maximum(share.max(axis=0), 1e-12)
+                density = np.sqrt(share / np.maximum(share.max(axis=0), 1e-12))
             low, high = (0.0, 1.0) if conditional else (-decades, 0.0)
             ax.imshow(density, origin="lower", extent=(-limit, limit, -limit, limit),
                       cmap="Blues", vmin=low, vmax=high)  # fmt: skip
