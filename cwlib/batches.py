@@ -1,12 +1,13 @@
-"""What training step k sees: batches that depend on the seed and on k alone.
+"""What training step k sees: images and random numbers that depend on the seed and on k alone.
 
 So a resumed run sees what an uninterrupted one would have seen, and several processes agree on a
-batch without talking to each other.
+batch without talking to each other: each takes its rows of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ from cwlib import data
 from cwlib.experiments import Experiment
 
 SMALLEST_SCALE = 0.5  # of a photograph, before it is cropped
+ALL = slice(None)  # every row of a batch
+_DRAWS = 1  # sets the random numbers of a step apart from those that choose its crops
 
 
 class Digits:
@@ -36,9 +39,10 @@ class Digits:
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.images))
         return order[k * self.batch_size : (k + 1) * self.batch_size]
 
-    def at(self, step: int) -> Tensor:
-        """The batch of a step: (B, 1, 128, 128) uint8."""
-        return torch.from_numpy(data.resize_digits(self.images[self.chosen(step)])).unsqueeze(1)
+    def at(self, step: int, rows: slice = ALL) -> Tensor:
+        """The batch of a step, or some rows of it: (B, 1, 128, 128) uint8."""
+        chosen = self.images[self.chosen(step)[rows]]
+        return torch.from_numpy(data.resize_digits(chosen)).unsqueeze(1)
 
 
 class Crops:
@@ -48,39 +52,88 @@ class Crops:
     with a side below `size` are left out; raises ValueError where none is left.
     """
 
-    def __init__(self, photos: Sequence[np.ndarray], batch_size: int, seed: int, size: int = 128):
+    def __init__(
+        self,
+        photos: Sequence[np.ndarray],
+        batch_size: int,
+        seed: int,
+        size: int = 128,
+        progress_bar: bool = True,
+    ):
         self.batch_size, self.seed, self.size = batch_size, seed, size
-        bar = tqdm(range(len(photos)), desc="photographs", disable=len(photos) < 50)
+        quiet = len(photos) < 50 or not progress_bar
+        bar = tqdm(range(len(photos)), desc="photographs", disable=quiet)
         loaded = (photos[k] for k in bar)
         self.photos = [p for p in loaded if min(p.shape[:2]) >= size]
         if not self.photos:
             raise ValueError(f"no photograph is at least {size} pixels high and wide")
         self.per_epoch = max(1, len(self.photos) // batch_size)
 
-    def crop(self, rng: np.random.Generator) -> np.ndarray:
-        """One random crop: (size, size, 3) uint8."""
-        photo = self.photos[rng.integers(len(self.photos))]
-        h, w = photo.shape[:2]
+    def choose(self, rng: np.random.Generator) -> tuple[int, int, int, int, bool]:
+        """A random square: number of the photograph, side, top, left, whether it is mirrored."""
+        k = int(rng.integers(len(self.photos)))
+        h, w = self.photos[k].shape[:2]
         # Scaling the photograph by s and cutting `size` is cutting size / s and scaling that.
         side = min(round(self.size / rng.uniform(SMALLEST_SCALE, 1.0)), h, w)
         top, left = rng.integers(h - side + 1), rng.integers(w - side + 1)
-        patch = photo[top : top + side, left : left + side]
-        if rng.random() < 0.5:
+        return k, side, int(top), int(left), bool(rng.random() < 0.5)
+
+    def crop(self, k: int, side: int, top: int, left: int, mirrored: bool) -> np.ndarray:
+        """The pixels of a square: (size, size, 3) uint8."""
+        patch = self.photos[k][top : top + side, left : left + side]
+        if mirrored:
             patch = patch[:, ::-1]
         if side == self.size:
             return patch
         picture = Image.fromarray(np.ascontiguousarray(patch))
         return np.asarray(picture.resize((self.size, self.size), Image.Resampling.BICUBIC))
 
-    def at(self, step: int) -> Tensor:
-        """The batch of a step: (B, 3, size, size) uint8."""
+    def at(self, step: int, rows: slice = ALL) -> Tensor:
+        """The batch of a step, or some rows of it: (B, 3, size, size) uint8."""
         rng = np.random.default_rng([self.seed, step])
-        crops = np.stack([self.crop(rng) for _ in range(self.batch_size)])
+        squares = [self.choose(rng) for _ in range(self.batch_size)]
+        crops = np.stack([self.crop(*square) for square in squares[rows]])
         return torch.from_numpy(crops).permute(0, 3, 1, 2)  # channels-last in memory
 
 
-def source(experiment: Experiment, images: Sequence[np.ndarray]) -> Digits | Crops:
+def source(
+    experiment: Experiment, images: Sequence[np.ndarray], progress_bar: bool = True
+) -> Digits | Crops:
     """The batches of an experiment from its data set's images."""
-    if experiment.dataset == "mnist":
-        return Digits(images, experiment.batch_size, experiment.seed)
-    return Crops(images, experiment.batch_size, experiment.seed, experiment.crop)
+    e = experiment
+    if e.dataset == "mnist":
+        return Digits(images, e.batch_size, e.seed)
+    return Crops(images, e.batch_size, e.seed, e.crop, progress_bar)
+
+
+class Draws(NamedTuple):
+    """The random numbers of a step beside its images.
+
+    strength: (B,) in [strength_min, 1]; noise: one (B, ...) for each quantiser of the net, uniform
+    in [-1/2, 1/2).
+    """
+
+    strength: Tensor
+    noise: tuple[Tensor, ...]
+
+
+def draws(
+    experiment: Experiment,
+    shapes: Sequence[tuple[int, ...]],
+    step: int,
+    device: torch.device,
+    rows: slice = ALL,
+) -> Draws:
+    """The random numbers of a step, or those of some rows of its batch.
+
+    shapes: of one image's noise at each quantiser. Drawn on the CPU: alike on every device.
+    """
+    b = experiment.batch_size
+    rng = np.random.default_rng([experiment.seed, step, _DRAWS])
+    # s = s_min^u is log-uniform: every octave of rates is trained as much as every other. The b-th
+    # image has the b-th part of the range, so that every batch has all rates.
+    u = (np.arange(b) + rng.random(b)) / b
+    strength = (experiment.strength_min**u).astype(np.float32)
+    noise = [rng.random((b, *shape), dtype=np.float32) - 0.5 for shape in shapes]
+    strength, *noise = (torch.from_numpy(a[rows]).to(device) for a in (strength, *noise))
+    return Draws(strength, tuple(noise))

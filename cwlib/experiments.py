@@ -35,6 +35,12 @@ class Experiment:
     lambda_1: float = 0.0  # weight of the encoder-perceptual term in it
     crop: int = 128  # side of a training crop
     grad_clip: float = 0.0  # longest gradient; 0 does not clip
+    # one model for many rates: every training image draws a strength s in [strength_min, 1]
+    strength_min: float = 1.0  # s scales the importance map; 1: always whole, as in the paper
+    lambda_2_low: float = 0.0  # lambda_2 at s = strength_min; 0: the same for all s
+    gains: int = 0  # step sizes per channel that are learnt at so many strengths; 0: all are 1
+    # training
+    ema: float = 0.0  # decay of the moving average of the weights; 0 exports the weights themselves
 
     def __post_init__(self):
         object.__setattr__(self, "strides", tuple(self.strides))  # a card's JSON has a list
@@ -117,6 +123,16 @@ _KODAK = [
             warm_start="kodak-mstar-n64",
         )
         for x in (0.001, 0.0021, 0.0095, 0.02)
+    ),
+    _kodak_small(
+        "kodak-any-n64",
+        "ours: one model for many rates, importance drawn at random in training",
+        strength_min=0.25,
+        lambda_2=0.02,
+        lambda_2_low=0.001,
+        gains=4,
+        epochs=300,
+        warm_start="kodak-mstar-n64",
     ),
 ]
 

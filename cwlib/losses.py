@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -11,6 +13,11 @@ from cwlib import importance
 def mse(x_hat: Tensor, x: Tensor) -> Tensor:
     """Mean squared error over everything, pixels in [0, 1] (paper 1's only loss)."""
     return ((x_hat.float() - x.float()) ** 2).mean()
+
+
+def mse_of_each(x_hat: Tensor, x: Tensor) -> Tensor:
+    """Mean squared error of every image: (B, C, H, W) twice, pixels in [0, 1] -> (B,)."""
+    return ((x_hat.float() - x.float()) ** 2).mean(dim=(1, 2, 3))
 
 
 def bits_per_pixel(bits: Tensor, x: Tensor) -> Tensor:
@@ -48,12 +55,25 @@ def feature_distance(
 
 
 def rate_distortion(
-    distortion: Tensor, bpp: Tensor, lambda_2: float, lambda_1: float = 0.0, d_feat: float = 0.0
+    distortion: Tensor,
+    bpp: Tensor,
+    lambda_2: float | Tensor,
+    lambda_1: float = 0.0,
+    d_feat: float | Tensor = 0.0,
 ) -> Tensor:
-    """Eq. 12: lambda_2 (d + lambda_1 d_feat) + L_R.
+    """Eq. 12: lambda_2 (d + lambda_1 d_feat) + L_R, of one image or of each in a batch.
 
     distortion: MSE with pixels in [0, 1]; Eq. 12 has it on the 0..255 scale, where the paper's
     lambda_2 in [0.001, 0.02] belongs. bpp: bits per pixel.
     """
     # L = lambda_2 (d + lambda_1 d_feat) + L_R
     return lambda_2 * (255**2 * distortion + lambda_1 * d_feat) + bpp
+
+
+def lambda_of_strength(strength: Tensor, low: float, high: float, strength_min: float) -> Tensor:
+    """lambda_2 of an image of strength s: `low` at s = strength_min, `high` at s = 1.
+
+    Between them a power of s, so that equal ratios of s are equal ratios of lambda_2.
+    """
+    # lambda_2(s) = high (low / high)^(log s / log s_min)
+    return high * (low / high) ** (torch.log(strength) / math.log(strength_min))

@@ -1,9 +1,9 @@
 """One training loop for every experiment: any device, a step or time budget, checkpoint and resume.
 
-What makes a resumed run equal to an uninterrupted one: step k always sees the same images
-(batches.py), the schedule depends on the step alone, and the checkpoint holds model, optimiser and
-random state. With a time budget the
-schedule follows the clock instead, so there only the course is the same, not the last bit.
+What makes a resumed run equal to an uninterrupted one: step k always sees the same images and the
+same noise (batches.py), the schedule depends on the step alone, and the checkpoint holds model and
+optimiser. With a time budget the schedule follows the clock instead, so there only the course is
+the same, not the last bit. Several processes share a batch by its rows (parallel.py).
 """
 
 from __future__ import annotations
@@ -11,30 +11,29 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from cwlib import batches, data, losses
+from cwlib import batches, checkpoints, data, parallel
+from cwlib.averages import Average
+from cwlib.checkpoints import TrainingStopped
 from cwlib.experiments import Experiment
-from cwlib.models import catalogue
+from cwlib.models import catalogue, ordering
+from cwlib.objectives import loss_terms
 
 CHECKPOINT_SECONDS = 30.0
-LOG_EVERY = 50
+LOG_EVERY = 50  # steps, whose mean is a row of the learning curve
 RATE_FADE_IN = 0.2  # share of the budget over which lambda grows to its full value
-
-
-class TrainingStopped(RuntimeError):
-    """Training cannot go on (loss not finite, another experiment's checkpoint, disk full)."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +52,18 @@ class Budget:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: the trained model in eval mode, what was spent, and the learning curve."""
+    """A finished run: the trained model in eval mode, what was spent, and the learning curve.
+
+    leads: False in all but one of several processes; that one writes the files.
+    """
 
     model: nn.Module
     step: int
     seconds: float
     device: str
     curve: list[dict]
+    processes: int = 1
+    leads: bool = True
 
 
 def pick_device(wanted: str = "auto") -> torch.device:
@@ -85,40 +89,15 @@ def learning_rate(experiment: Experiment, progress: float) -> float:
     return experiment.lr * warm_up * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * fall)))
 
 
-def loss_terms(
-    experiment: Experiment, model: nn.Module, x: Tensor, weight: float
-) -> dict[str, Tensor]:
-    """Forward pass and the loss of the experiment; `weight` (0 .. 1) fades paper 1's rate in."""
-    if experiment.model == "hierarchical":
-        return _hierarchical_terms(experiment, model, x)
-    out = model(x)
-    terms = {"mse": losses.mse(out.x_hat, x)}
-    if out.bits is not None:
-        terms["bpp"] = losses.bits_per_pixel(out.bits, x)
-    elif out.m is not None:
-        terms["bpp"] = losses.kept_bits_per_pixel(out.m, x, experiment.channels, experiment.reading)
-    # L = MSE + lambda R
-    terms["loss"] = terms["mse"] + weight * experiment.lambda_rate * terms.get("bpp", 0.0)
-    return terms
+class Objective(nn.Module):
+    """A model and its loss as one module: what is compiled, and what processes share."""
 
+    def __init__(self, experiment: Experiment, model: nn.Module):
+        super().__init__()
+        self.experiment, self.model = experiment, model
 
-def _hierarchical_terms(experiment: Experiment, model: nn.Module, x: Tensor) -> dict[str, Tensor]:
-    """Paper 2, Eq. 12; `hyper_bpp` and `kept` (share of channels, mean) are for the curve alone."""
-    out = model(x)
-    terms = {
-        "mse": losses.mse(out.x_hat, x),
-        "bpp": losses.bits_per_pixel(out.bits, x),
-        "hyper_bpp": losses.bits_per_pixel(out.hyper_bits, x),
-    }
-    if out.f is not None:
-        terms["kept"] = out.f.mean() / out.z.shape[1]
-    d_feat = 0.0
-    if experiment.lambda_1:
-        d_feat = terms["d_feat"] = losses.feature_distance(model.g_a, out.x_hat, x)
-    terms["loss"] = losses.rate_distortion(
-        terms["mse"], terms["bpp"], experiment.lambda_2, experiment.lambda_1, d_feat
-    )
-    return terms
+    def forward(self, x: Tensor, weight: float, draws: batches.Draws | None) -> dict[str, Tensor]:
+        return loss_terms(self.experiment, self.model, x, weight, draws)
 
 
 def train(
@@ -131,11 +110,15 @@ def train(
     images: Sequence[np.ndarray] | None = None,
     progress_bar: bool = True,
     half: bool = True,
+    compiled: bool = False,
+    log_every: int | None = None,
 ) -> Run:
     """Train an experiment; checkpoints go to folder/checkpoint.pt every half minute.
 
     budget: None means the experiment's own epochs. images: (N, 28, 28) uint8, None loads MNIST; for
-    an experiment on photographs, uint8 (H, W, 3) each. half: convolutions in bfloat16.
+    an experiment on photographs, uint8 (H, W, 3) each. half: convolutions in bfloat16. compiled:
+    through torch.compile. log_every: steps in a row of the curve, None: LOG_EVERY.
+    Under torchrun, all its processes train together; `folder` must be one that they all see.
     Raises TrainingStopped; on KeyboardInterrupt it ends the step, saves, then raises.
     """
     folder = Path(folder)
@@ -144,19 +127,50 @@ def train(
         if experiment.dataset != "mnist":
             raise ValueError(f"{experiment.name}: give the photographs to train on (data.photos)")
         images = data.mnist28("train")[0]
-    source = batches.source(experiment, images)
-    budget = budget or Budget(steps=round(experiment.epochs * source.per_epoch))
-    torch.manual_seed(experiment.seed)
-    where = pick_device(device)
-    model = catalogue.build(experiment)
-    if warm_start is not None:
-        copy_matching(warm_start, model)
-    model = model.to(where, memory_format=torch.channels_last).train()
-    loop = _Loop(experiment, model, folder, budget, where, half)
-    if resume:
-        loop.load()
-    loop.run(source, progress_bar)
-    return Run(model.eval(), loop.step, loop.elapsed, str(where), loop.curve)
+    with parallel.join(pick_device(device)) as team:
+        shown = progress_bar and team.leads
+        source = batches.source(experiment, images, shown)
+        budget = budget or Budget(steps=round(experiment.epochs * source.per_epoch))
+        torch.manual_seed(experiment.seed)
+        model = catalogue.build(experiment)
+        if warm_start is not None:
+            copy_matching(_ordered(warm_start, experiment, source), model)
+        model = parallel.share_statistics(model, team)
+        model = model.to(team.device, memory_format=torch.channels_last).train()
+        loop = _Loop(experiment, model, folder, budget, team, half, log_every or LOG_EVERY)
+        if resume:
+            loop.load()
+        loop.run(source, shown, compiled)
+        if loop.average is not None:
+            model.load_state_dict(loop.average.values)
+        where = str(team.device)
+        return Run(model.eval(), loop.step, loop.elapsed, where, loop.curve, team.size, team.leads)
+
+
+def _ordered(
+    warm_start: nn.Module, experiment: Experiment, source: batches.Digits | batches.Crops
+) -> nn.Module:
+    """The weights to start from; useful channels first, where low strengths will keep those."""
+    e = experiment
+    if e.strength_min == 1.0 or e.mask != "largest" or warm_start.gains is not None:
+        return warm_start
+    x = torch.cat([source.at(step) for step in range(8)]).float() / 255
+    return ordering.reordered(warm_start, ordering.by_use(warm_start, x))
+
+
+def thinned(curve: list[dict], rows: int = 60) -> list[dict]:
+    """A learning curve in at most so many rows: neighbours are averaged, none is dropped.
+
+    `step` and `seconds` are those of the last row that went into a mean.
+    """
+    size = max(1, math.ceil(len(curve) / rows))
+    short = []
+    for k in range(0, len(curve), size):
+        part = curve[k : k + size]
+        mean = {key: float(np.mean([row[key] for row in part])) for key in part[-1]}
+        last = {key: part[-1][key] for key in ("step", "seconds")}
+        short.append({key: round(v, 6) for key, v in mean.items()} | last)
+    return short
 
 
 def copy_matching(source: nn.Module, target: nn.Module) -> int:
@@ -186,11 +200,23 @@ def _whole_step() -> Iterator[None]:
 class _Loop:
     """State of one run; everything that a checkpoint must hold is an attribute."""
 
-    def __init__(self, experiment, model, folder, budget, where, half):
+    def __init__(
+        self,
+        experiment: Experiment,
+        model: nn.Module,
+        folder: Path,
+        budget: Budget,
+        team: parallel.Team,
+        half: bool,
+        log_every: int,
+    ):
         self.experiment, self.model, self.folder = experiment, model, folder
-        self.budget, self.where, self.half = budget, where, half
+        self.budget, self.team, self.log_every = budget, team, log_every
         self.step, self.elapsed, self.curve = 0, 0.0, []
         self.sums: dict[str, float] = {}  # of the terms since the last row of the curve
+        self.rows = team.rows(experiment.batch_size)
+        self.average = Average(model, experiment.ema) if experiment.ema else None
+        self.half = half and team.device.type in ("cpu", "cuda")
         if experiment.optimizer == "sgd":
             self.optimizer = torch.optim.SGD(
                 model.parameters(), experiment.lr, momentum=experiment.momentum
@@ -198,18 +224,23 @@ class _Loop:
         else:
             self.optimizer = torch.optim.Adam(model.parameters(), experiment.lr)
 
-    def run(self, source: batches.Digits | batches.Crops, progress_bar: bool) -> None:
+    def run(
+        self, source: batches.Digits | batches.Crops, progress_bar: bool, compiled: bool
+    ) -> None:
+        objective = self.team.wrap(Objective(self.experiment, self.model))
+        if compiled:
+            objective = torch.compile(objective)
         last_save = last_tick = time.monotonic()
         name = self.experiment.name
         with tqdm(total=1000, disable=not progress_bar, desc=name, unit="permille") as bar:
             try:
-                while (share := self.budget.progress(self.step, self.elapsed)) < 1.0:
+                while (share := self.used()) < 1.0:
                     with _whole_step():
-                        self.one_step(source.at(self.step), share)
+                        self.one_step(objective, source, share)
                         now = time.monotonic()
                         self.elapsed += now - last_tick
                         last_tick = now
-                        if self.step % LOG_EVERY == 0:
+                        if self.step % self.log_every == 0:
                             self.log(bar, share)
                     if now - last_save > CHECKPOINT_SECONDS:
                         self.save()
@@ -219,27 +250,43 @@ class _Loop:
                 raise
         self.save()
 
-    def one_step(self, pixels: Tensor, share: float) -> None:
-        x = pixels.to(self.where).float() / 255  # (B, 1 or 3, 128, 128)
+    def used(self) -> float:
+        """Share of the budget that is used, by the clock of the leading process."""
+        return self.team.agree(self.budget.progress(self.step, self.elapsed))
+
+    def one_step(
+        self, objective: nn.Module, source: batches.Digits | batches.Crops, share: float
+    ) -> None:
+        x, draws = self.inputs(source)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.experiment, share)
-        mixed = self.half and self.where.type in ("cpu", "cuda")
-        cast = (
-            torch.autocast(self.where.type, torch.bfloat16) if mixed else contextlib.nullcontext()
-        )
-        with cast:
-            terms = loss_terms(self.experiment, self.model, x, min(1.0, share / RATE_FADE_IN))
-        loss = terms["loss"]
-        if not torch.isfinite(loss):
-            raise TrainingStopped(self.not_finite("the loss"))
+        kind = self.team.device.type
+        with torch.autocast(kind, torch.bfloat16) if self.half else contextlib.nullcontext():
+            terms = objective(x, min(1.0, share / RATE_FADE_IN), draws)
+        # the mean over the whole batch, which tells every process whether any of them must stop
+        means = self.team.mean(torch.stack([v.detach().double() for v in terms.values()]))
+        means = dict(zip(terms, means.tolist(), strict=True))
+        if not math.isfinite(means["loss"]):
+            self.stop("the loss")
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        terms["loss"].backward()
         if self.experiment.grad_clip:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.experiment.grad_clip)
         self.optimizer.step()
         self.step += 1
-        for key, value in {"steps": 1, **{k: v.item() for k, v in terms.items()}}.items():
+        if self.average is not None:
+            self.average.update(self.model, self.step)
+        for key, value in {"steps": 1, **means}.items():
             self.sums[key] = self.sums.get(key, 0) + value
+
+    def inputs(self, source: batches.Digits | batches.Crops) -> tuple[Tensor, batches.Draws | None]:
+        """This process's rows of the batch, (B, 1 or 3, 128, 128) in [0, 1], and their draws."""
+        where = self.team.device
+        x = source.at(self.step, self.rows).to(where).float() / 255
+        if self.experiment.model != "hierarchical":
+            return x, None
+        shapes = self.model.noise_shapes(*x.shape[2:])
+        return x, batches.draws(self.experiment, shapes, self.step, where, self.rows)
 
     def log(self, bar: tqdm, share: float) -> None:
         steps = self.sums.pop("steps")
@@ -252,16 +299,22 @@ class _Loop:
         bar.n = round(1000 * share)
         bar.set_postfix(step=self.step, dB=f"{row['psnr']:.2f}", bpp=f"{row.get('bpp', 0):.4f}")
 
-    def not_finite(self, what: str) -> str:
-        return (
+    def stop(self, what: str) -> NoReturn:
+        """All processes stop in the same step; one of them says why."""
+        if not self.team.leads:
+            raise SystemExit(2)
+        raise TrainingStopped(
             f"{what} became infinite or not a number at step {self.step}; the last good checkpoint "
             f"in {self.folder}, if there is one, is kept: lower the learning rate and use --resume"
         )
 
     def save(self) -> None:
-        """Write checkpoint.pt whole or not at all."""
+        """Write checkpoint.pt; raises TrainingStopped rather than keep weights that are no good."""
+        if not self.team.leads:
+            return
+        if not all(p.isfinite().all() for p in self.model.parameters()):
+            self.stop("a weight")
         state = {
-            "experiment": asdict(self.experiment),
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "rng": torch.get_rng_state(),
@@ -270,40 +323,18 @@ class _Loop:
             "curve": json.dumps(self.curve),
             "sums": self.sums,
         }
-        target, part = self.folder / "checkpoint.pt", self.folder / "checkpoint.pt.part"
-        if not all(p.isfinite().all() for p in self.model.parameters()):
-            raise TrainingStopped(self.not_finite("a weight"))
-        try:
-            torch.save(state, part)
-            os.replace(part, target)
-        except (OSError, RuntimeError) as error:
-            part.unlink(missing_ok=True)
-            raise TrainingStopped(
-                f"cannot write {target}: {error}; the checkpoint before it is intact"
-            ) from error
+        if self.average is not None:
+            state["average"] = self.average.values
+        checkpoints.write(self.folder, self.experiment, state)
 
     def load(self) -> None:
-        """Take up checkpoint.pt; raises TrainingStopped where there is none or it is another's."""
-        path = self.folder / "checkpoint.pt"
-        if not path.exists():
-            raise TrainingStopped(f"nothing to resume: {path} does not exist")
-        try:
-            state = torch.load(path, map_location=self.where, weights_only=True)
-            if not isinstance(state, dict):
-                raise TypeError(f"it holds a {type(state).__name__}, not a checkpoint")
-            found = dict(state["experiment"])
-        except Exception as error:  # torch.load raises all kinds for a damaged file
-            raise TrainingStopped(f"cannot read {path}: {error}") from error
-        wanted = asdict(self.experiment)
-        changed = [k for k in wanted if wanted[k] != found.get(k)]
-        if changed:
-            raise TrainingStopped(
-                f"{path} was made with other settings ({', '.join(changed)}): "
-                "train without --resume or in another folder"
-            )
+        """Take up checkpoint.pt; raises TrainingStopped where that cannot be."""
+        state = checkpoints.read(self.folder, self.experiment, self.team.device)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["rng"].cpu())
         self.step, self.elapsed = state["step"], state["elapsed"]
         self.curve = json.loads(state["curve"])
         self.sums = state.get("sums", {})
+        if self.average is not None:
+            self.average.load(state["average"])

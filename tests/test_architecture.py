@@ -12,12 +12,13 @@ PACKAGE = Path(__file__).resolve().parent.parent / "cwlib"
 # are packages, each on one floor, whose modules may import each other as long as there is no
 # circle.
 FLOORS = [
-    ["coding", "quantize", "layers", "gdn", "metrics", "sources", "experiments", "viz"],
-    ["importance", "data"],
+    ["coding", "quantize", "layers", "gdn", "metrics", "sources", "experiments", "viz", "averages"],
+    ["importance", "data", "checkpoints", "parallel"],
     ["priors", "losses", "baselines"],
     ["models"],
     ["zoo"],
     ["batches"],
+    ["objectives"],
     ["codec", "training"],
     ["evaluation", "benchmark", "widgets"],
     ["cli"],

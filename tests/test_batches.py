@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -114,6 +115,14 @@ def test_a_photograph_of_just_the_size_is_taken_whole():
     assert seen == {photo.tobytes(), np.ascontiguousarray(photo[:, ::-1]).tobytes()}
 
 
+@pytest.mark.parametrize("rows", [slice(0, 2), slice(2, 4), slice(3, None)])
+def test_some_rows_of_a_batch_are_those_rows(rows):
+    crops = Crops([noisy(90, 70, k) for k in range(3)], 4, 5, size=32)
+    digits = Digits(np.random.default_rng(0).integers(0, 256, (9, 28, 28), dtype=np.uint8), 4, 0)
+    for made in (crops, digits):
+        assert torch.equal(made.at(3, rows), made.at(3)[rows])
+
+
 def test_small_photographs_are_left_out_and_nothing_left_is_said():
     made = Crops([noisy(31, 90), noisy(40, 40)], 2, 0, size=32)
     assert [p.shape for p in made.photos] == [(40, 40, 3)]
@@ -136,3 +145,44 @@ def test_an_experiment_says_which_batches_it_wants():
     crops = batches.source(experiments.get("kodak-mstar-n64"), [noisy(140, 140)])
     assert isinstance(digits, Digits) and digits.batch_size == 16
     assert isinstance(crops, Crops) and (crops.batch_size, crops.size) == (8, 128)
+
+
+# --- random numbers of a step --------------------------------------------------------------------
+
+ANY = replace(experiments.get("kodak-mstar-n64"), batch_size=4, strength_min=0.25)
+SHAPES = [(2, 3), (5,)]
+CPU = torch.device("cpu")
+
+
+def test_draws_depend_on_seed_and_step_alone_and_go_by_rows():
+    whole = batches.draws(ANY, SHAPES, 7, CPU)
+    again = batches.draws(ANY, SHAPES, 7, CPU, slice(1, 3))
+    assert [n.shape for n in whole.noise] == [(4, 2, 3), (4, 5)]
+    assert torch.equal(again.strength, whole.strength[1:3])
+    assert all(torch.equal(a, b[1:3]) for a, b in zip(again.noise, whole.noise, strict=True))
+    for other in (
+        batches.draws(ANY, SHAPES, 8, CPU),
+        batches.draws(replace(ANY, seed=1), SHAPES, 7, CPU),
+    ):
+        assert not torch.equal(other.noise[1], whole.noise[1])
+        assert not torch.equal(other.strength, whole.strength)
+
+
+def test_noise_is_uniform_on_half_a_step_either_side():
+    (noise,) = batches.draws(ANY, [(50_000,)], 0, CPU).noise
+    assert noise.dtype == torch.float32 and -0.5 <= noise.min() and noise.max() < 0.5
+    assert abs(noise.mean()) < 0.005 and noise.var().item() == pytest.approx(1 / 12, rel=0.02)
+    assert len(noise.unique()) > 150_000
+
+
+def test_strengths_are_log_uniform_and_every_batch_has_its_share_of_each_part():
+    drawn = torch.stack([batches.draws(ANY, [], k, CPU).strength for k in range(400)])
+    place = torch.log(drawn) / np.log(0.25)  # 0 at 1, 1 at 0.25
+    assert (torch.floor(4 * place).sort(dim=1).values == torch.arange(4)).all()
+    quantiles = torch.quantile(place.flatten(), torch.linspace(0.1, 0.9, 9))
+    torch.testing.assert_close(quantiles, torch.linspace(0.1, 0.9, 9), atol=0.03, rtol=0)
+
+
+def test_without_a_range_the_strength_is_one():
+    e = replace(ANY, strength_min=1.0)
+    assert (batches.draws(e, SHAPES, 3, CPU).strength == 1).all()

@@ -195,6 +195,80 @@ def test_the_importance_channel_learns_from_the_loss(x):
     assert made.importance_bias.grad.abs().sum() > 0
 
 
+def test_each_image_can_have_its_own_strength(x):
+    made = net()
+    with torch.no_grad():
+        both = made(x, torch.tensor([0.3, 1.0]))
+        for k, s in enumerate((0.3, 1.0)):
+            torch.testing.assert_close(both.f[k], made(x, s).f[k])
+
+
+# --- gains ---------------------------------------------------------------------------------------
+
+ANY = dict(strength_min=0.25, lambda_2=0.016, lambda_2_low=0.001, gains=3)
+
+
+def test_gains_start_as_roots_of_lambda_around_one_and_are_undone():
+    gain, undo = net(**ANY).gains(torch.tensor([0.25, 0.5, 1.0]))
+    assert gain.shape == undo.shape == (3, 9, 1, 1)
+    # lambda_2 is 0.001, 0.004 and 0.016, and 0.004 is the middle
+    torch.testing.assert_close(gain[:, 0, 0, 0], torch.tensor([0.5, 1.0, 2.0]))
+    torch.testing.assert_close(gain * undo, torch.ones_like(gain))
+
+
+def test_gains_between_two_strengths_are_their_geometric_mean_and_stay_beyond_the_ends():
+    gains = net(**ANY).gains
+    with torch.no_grad():
+        gains.log_gain.copy_(torch.randn(3, 9))
+        ends, _ = gains(torch.tensor([0.25, 0.5, 1.0]))
+        # half way from 0.5 to 1, and three quarters of the way from 0.25 to 0.5, in octaves
+        between, _ = gains(torch.tensor([0.5**0.5, 2**-1.25, 0.0, 0.1]))
+    torch.testing.assert_close(between[0], (ends[1] * ends[2]).sqrt())
+    torch.testing.assert_close(between[1], ends[0] ** 0.25 * ends[1] ** 0.75)
+    torch.testing.assert_close(between[2:], ends[:1].expand(2, -1, -1, -1))
+
+
+def test_the_gain_is_applied_before_rounding_and_undone_for_the_decoder(x):
+    made, seen = net(**ANY), []
+    with torch.no_grad():
+        made.gains.log_gain.copy_(torch.randn(3, 9) / 4)
+        made.gains.log_undo.copy_(torch.randn(3, 9) / 4)
+        made.g_s.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+        strength = torch.tensor([0.4, 1.0])
+        out = made(x, strength)
+        gain, undo = made.gains(strength)
+    torch.testing.assert_close(out.z_hat, torch.round(out.z * out.m * gain))
+    torch.testing.assert_close(seen[0], out.z_hat * undo)
+    with torch.no_grad():
+        torch.testing.assert_close(made.before_rounding(out.z, strength), out.z * out.m * gain)
+
+
+def test_a_net_without_gains_leaves_latents_as_they_are(x):
+    made = net()
+    assert made.gains is None and not any("gain" in name for name in made.state_dict())
+    with torch.no_grad():
+        z = made.g_a(x)
+        m, _ = made.mask(z, 0.5)
+        assert torch.equal(made.before_rounding(z, 0.5), z * m)
+        assert made.after_rounding(z, 0.5) is z
+
+
+def test_gains_learn_at_the_strengths_that_were_drawn(x):
+    made = net(**ANY).train()
+    out = made(x, torch.tensor([0.25, 0.3]))
+    (out.x_hat.square().mean() + out.bits.mean()).backward()
+    for grad in (made.gains.log_gain.grad, made.gains.log_undo.grad):
+        assert grad[:2].abs().sum() > 0 and not grad[2].any()
+
+
+@pytest.mark.parametrize(
+    "change", [{"gains": 1}, {"strength_min": 1.0}, {"strength_min": 0.0}, {"lambda_2_low": 0.0}]
+)
+def test_gains_without_a_range_of_rates_are_refused(change):
+    with pytest.raises(ValueError, match="at least 2 gains"):
+        net(**{**ANY, **change})
+
+
 # --- rate ----------------------------------------------------------------------------------------
 
 
@@ -228,6 +302,17 @@ def test_training_adds_noise_of_half_a_step_and_eval_rounds(x):
     assert noise.abs().max() <= 0.5 + 1e-4 and noise.std().item() == pytest.approx(12**-0.5, 0.05)
     with torch.no_grad():
         assert torch.equal(made.eval()(x).z_hat % 1, torch.zeros_like(out.z))
+
+
+def test_noise_that_is_given_is_the_noise_that_is_added(x):
+    made = net().train()
+    noise = tuple(torch.rand(2, *shape) - 0.5 for shape in made.noise_shapes(64, 96))
+    assert [n.shape for n in noise] == [(2, 6, 2, 3), (2, 9, 8, 12)]
+    out, again = made(x, 1.0, noise), made(x, 1.0, noise)
+    torch.testing.assert_close(out.z_hat, out.z * out.m + noise[1])
+    assert torch.equal(out.bits, again.bits)
+    other = made(x, 1.0, (-noise[0], noise[1]))
+    assert not torch.equal(out.hyper_bits, other.hyper_bits)
 
 
 def test_hyper_decoding_is_nothing_but_convolutions_and_relu():

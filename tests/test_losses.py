@@ -21,6 +21,12 @@ def test_mse_of_an_image_with_itself_is_zero():
     assert losses.mse(x, x).item() == 0
 
 
+def test_the_error_of_each_image_is_its_own():
+    x = torch.zeros(2, 3, 4, 4)
+    x_hat = torch.stack([torch.full((3, 4, 4), 0.5), torch.full((3, 4, 4), 0.1)])
+    torch.testing.assert_close(losses.mse_of_each(x_hat, x), torch.tensor([0.25, 0.01]))
+
+
 def test_the_gradient_of_mse_is_twice_the_error_over_the_count():
     x = torch.zeros(2, 5)
     x_hat = torch.rand(2, 5, requires_grad=True)
@@ -68,6 +74,20 @@ def test_equation_12_weighs_the_error_on_the_scale_of_0_to_255():
         torch.tensor((2 / 255) ** 2), torch.tensor(0.5), 0.01, lambda_1=10.0, d_feat=0.3
     )
     assert found.item() == pytest.approx(0.01 * (4 + 10 * 0.3) + 0.5)
+
+
+def test_lambda_is_a_power_of_the_strength_with_the_given_ends():
+    s = torch.tensor([0.125, 0.25, 0.5, 1.0])
+    found = losses.lambda_of_strength(s, 0.001, 0.027, 0.125)
+    # 27 times over three octaves: 3 times an octave
+    torch.testing.assert_close(found, torch.tensor([0.001, 0.003, 0.009, 0.027]))
+
+
+def test_equation_12_of_a_batch_weighs_each_image_by_its_own_lambda():
+    found = losses.rate_distortion(
+        torch.tensor([1.0, 4.0]) / 255**2, torch.tensor([0.5, 0.25]), torch.tensor([0.1, 0.2])
+    )
+    torch.testing.assert_close(found, torch.tensor([0.1 * 1 + 0.5, 0.2 * 4 + 0.25]))
 
 
 def test_the_feature_distance_is_the_mean_squared_difference_of_the_features():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import itertools
 import math
 import os
@@ -111,18 +110,6 @@ def test_the_same_run_twice_gives_the_same_weights_to_the_bit(tmp_path, whole):
     assert not same(weights(train(tmp_path, experiment=replace(TINY, seed=1))), weights(whole))
 
 
-def test_the_rate_term_is_weighed_by_lambda_and_faded_in():
-    model = torch.nn.Identity()
-    m = torch.full((1, 4, 16, 16), 0.9)
-    x = torch.zeros(1, 1, 128, 128)
-    out = autoencoders.Output(x + 0.5, m, m, m)
-    model.forward = lambda _: out
-    terms = training.loss_terms(replace(TINY, lambda_rate=2.0), model, x, 0.5)
-    assert terms["mse"].item() == 0.25
-    assert terms["bpp"].item() == pytest.approx(0.375)  # level 3 everywhere: all 6 bits
-    assert terms["loss"].item() == pytest.approx(0.25 + 0.5 * 2.0 * 0.375)
-
-
 def test_sgd_is_sgd_with_the_momentum_of_the_experiment(tmp_path, monkeypatch):
     e = replace(TINY, optimizer="sgd", lr=1e-3, momentum=0.9, schedule="constant")
     folder = tmp_path / "sgd"
@@ -222,6 +209,25 @@ def test_a_resumed_run_has_the_learning_curve_of_an_uninterrupted_one(tmp_path, 
     assert strip[0] == strip[1]
 
 
+def test_a_checkpoint_from_before_a_setting_existed_is_taken_up(tmp_path, whole):
+    train(tmp_path, 5)
+    state = checkpoint(tmp_path)
+    for newer in ("strength_min", "lambda_2_low", "gains", "ema"):
+        del state["experiment"][newer]
+    torch.save(state, tmp_path / "checkpoint.pt")
+    assert train(tmp_path, 6, resume=True).step == 6
+    with pytest.raises(TrainingStopped, match=r"other settings \(ema\)"):
+        train(tmp_path, 6, resume=True, experiment=replace(TINY, ema=0.9))
+
+
+def test_a_run_of_another_experiment_is_not_taken_up(tmp_path):
+    train(tmp_path, 1)
+    with pytest.raises(TrainingStopped, match=r"other settings \(lr\)"):
+        train(tmp_path, resume=True, experiment=replace(TINY, lr=1e-4))
+    with pytest.raises(TrainingStopped, match="nothing to resume"):
+        train(tmp_path / "empty", resume=True)
+
+
 def test_resuming_a_finished_run_changes_nothing(tmp_path, whole):
     train(tmp_path)
     run = train(tmp_path, resume=True)
@@ -271,64 +277,6 @@ def test_weights_that_are_not_finite_never_get_into_a_checkpoint(tmp_path, monke
     with pytest.raises(TrainingStopped, match="a weight .* step 4"):
         train(tmp_path)
     assert checkpoint(tmp_path)["step"] == 3
-
-
-@pytest.mark.parametrize("where", ["torch.save", "os.replace"])
-def test_a_full_disk_leaves_the_checkpoint_before_and_no_part(tmp_path, monkeypatch, where):
-    train(tmp_path, 2)
-    before = (tmp_path / "checkpoint.pt").read_bytes()
-
-    def full(state, path):
-        if where == "torch.save":
-            Path(path).write_bytes(b"some")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(torch if where == "torch.save" else os, where.partition(".")[2], full)
-    with pytest.raises(TrainingStopped, match="cannot write .*checkpoint.pt: .*No space left"):
-        train(tmp_path, 3)
-    monkeypatch.undo()
-    assert (tmp_path / "checkpoint.pt").read_bytes() == before
-    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
-
-
-def test_nothing_to_resume_is_said(tmp_path):
-    with pytest.raises(TrainingStopped, match="nothing to resume: .*checkpoint.pt"):
-        train(tmp_path, resume=True)
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [({"lr": 1e-4}, "lr"), ({"width": 6, "seed": 3}, "width, seed"), ({"model": "cae"}, "model")],
-)
-def test_a_checkpoint_of_another_experiment_is_refused_by_its_settings(tmp_path, change, says):
-    train(tmp_path, 1)
-    with pytest.raises(TrainingStopped, match=rf"other settings \({says}\)"):
-        train(tmp_path, resume=True, experiment=replace(TINY, **change))
-
-
-def test_a_damaged_checkpoint_is_refused(tmp_path):
-    train(tmp_path, 1)
-    path = tmp_path / "checkpoint.pt"
-    whole_file = path.read_bytes()
-    for content in (b"", b"junk", whole_file[: len(whole_file) // 2]):
-        path.write_bytes(content)
-        with pytest.raises(TrainingStopped, match="cannot read"):
-            train(tmp_path, resume=True)
-    for state in (torch.zeros(3), {"model": {}}, {"experiment": 3}):
-        torch.save(state, path)
-        with pytest.raises(TrainingStopped, match="cannot read"):
-            train(tmp_path, resume=True)
-
-
-def test_a_checkpoint_that_holds_code_is_not_run(tmp_path):
-    class Trap:
-        def __reduce__(self):
-            return os.mkdir, (str(tmp_path / "sprung"),)
-
-    torch.save({"experiment": Trap()}, tmp_path / "checkpoint.pt")
-    with pytest.raises(TrainingStopped, match="cannot read"):
-        train(tmp_path, resume=True)
-    assert not (tmp_path / "sprung").exists()
 
 
 # --- devices -------------------------------------------------------------------------------------
@@ -397,20 +345,6 @@ def test_the_curve_of_paper_2_says_what_hyper_latents_cost_and_the_mask_keeps(
     assert "kept" not in row and row["d_feat"] > 0
 
 
-def test_the_loss_of_paper_2_is_equation_12():
-    model = catalogue.build(replace(PHOTO, lambda_1=10.0)).eval()
-    x = torch.rand(2, 3, 32, 32)
-    with torch.no_grad():
-        terms = training.loss_terms(replace(PHOTO, lambda_1=10.0), model, x, 1.0)
-        out = model(x)
-        bpp = out.bits.mean().item() / 32**2
-        mse = (255 * (out.x_hat - x)).square().mean().item()
-        d_feat = (model.g_a(out.x_hat) - model.g_a(x)).square().mean().item()
-    assert terms["loss"].item() == pytest.approx(
-        PHOTO.lambda_2 * (mse + 10 * d_feat) + bpp, rel=1e-5
-    )
-
-
 def test_the_gradient_is_cut_to_its_longest_length(tmp_path):
     # one step of SGD without momentum moves the weights by lr times the gradient
     base = replace(PHOTO, optimizer="sgd", momentum=0.0, lr=1.0, schedule="constant")
@@ -426,6 +360,114 @@ def test_the_gradient_is_cut_to_its_longest_length(tmp_path):
     torch.testing.assert_close(
         moved[0.01] / moved[0.01].norm(), moved[0.0] / moved[0.0].norm(), rtol=1e-3, atol=1e-4
     )
+
+
+def test_noise_depends_on_seed_and_step_and_not_on_what_was_drawn_before(tmp_path, monkeypatch):
+    once = train_photos(tmp_path / "a")
+    real = training.loss_terms
+
+    def waste(*args):
+        torch.rand(17)
+        return real(*args)
+
+    monkeypatch.setattr(training, "loss_terms", waste)
+    assert same(weights(train_photos(tmp_path / "b")), weights(once))
+
+
+ANY = replace(PHOTO, name="tiny-any", strength_min=0.25, lambda_2=0.02, lambda_2_low=0.001, gains=3)
+
+
+def test_a_model_for_many_rates_trains_and_resumes_to_the_bit(tmp_path, every_step, monkeypatch):
+    whole_run = train_photos(tmp_path / "once", 6, ANY)
+    start = catalogue.build(ANY).gains
+    assert (whole_run.model.gains.log_gain != start.log_gain).any(dim=1).all()  # at every strength
+    spoil_step(monkeypatch, 4, lambda terms: {**terms, "loss": terms["loss"] * math.nan})
+    with pytest.raises(TrainingStopped, match="step 4"):
+        train_photos(tmp_path / "twice", 6, ANY)
+    resumed = train_photos(tmp_path / "twice", 6, ANY, resume=True)
+    assert same(weights(resumed), weights(whole_run))
+
+
+# --- average of the weights ----------------------------------------------------------------------
+
+
+def test_the_exported_weights_are_the_average_over_the_steps(tmp_path, monkeypatch):
+    e, seen = replace(TINY, ema=0.75), []
+    real = training._Loop.one_step
+
+    def one_step(loop, *args):
+        if not seen:
+            seen.append({k: v.double() for k, v in loop.model.state_dict().items()})
+        real(loop, *args)
+        seen.append({k: v.double() for k, v in loop.model.state_dict().items()})
+
+    monkeypatch.setattr(training._Loop, "one_step", one_step)
+    run = train(tmp_path, 40, e)
+    name = "g_a.0.weight"
+    wanted = seen[0][name]
+    for t, now in enumerate(seen[1:], start=1):
+        keep = t / (t + 9) if t <= 27 else 0.75  # t / (t + 9) is 0.75 at t = 27
+        wanted = keep * wanted + (1 - keep) * now[name]
+    torch.testing.assert_close(weights(run)[name].double(), wanted, rtol=1e-5, atol=1e-6)
+    assert not torch.allclose(weights(run)[name].double(), seen[-1][name], rtol=1e-3)
+    # the run goes on from the weights, not from their average
+    assert torch.equal(checkpoint(tmp_path)["model"][name].double(), seen[-1][name])
+
+
+def test_the_average_is_resumed_to_the_bit(tmp_path, every_step, monkeypatch):
+    e = replace(TINY, ema=0.9)
+    whole_run = train(tmp_path / "once", 8, e)
+    spoil_step(monkeypatch, 5, lambda terms: {**terms, "loss": terms["loss"] * math.nan})
+    with pytest.raises(TrainingStopped):
+        train(tmp_path / "twice", 8, e)
+    assert same(weights(train(tmp_path / "twice", 8, e, resume=True)), weights(whole_run))
+
+
+# --- torch.compile, learning curve ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("experiment", [TINY, ANY], ids=["paper 1", "paper 2"])
+def test_a_compiled_run_has_the_losses_of_a_plain_one(tmp_path, monkeypatch, experiment):
+    # traced as for any backend, but not turned into machine code, which takes a minute
+    real, made = torch.compile, []
+    monkeypatch.setattr(torch, "compile", lambda net: made.append(1) or real(net, backend="eager"))
+    images = IMAGES if experiment is TINY else PHOTOS
+    curves = [
+        train(
+            tmp_path / str(compiled),
+            3,
+            experiment,
+            images=images,
+            half=False,
+            compiled=compiled,
+            log_every=1,
+        ).curve
+        for compiled in (False, True)
+    ]
+    assert made == [1]
+    losses = [[row["loss"] for row in curve] for curve in curves]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
+def test_a_row_of_the_curve_is_the_mean_of_log_every_steps(tmp_path):
+    fine, coarse = (train(tmp_path / str(n), 12, log_every=n, half=False).curve for n in (1, 4))
+    assert [row["step"] for row in coarse] == [4, 8, 12]
+    for k, row in enumerate(coarse):
+        losses = [r["loss"] for r in fine[4 * k : 4 * k + 4]]
+        assert row["loss"] == pytest.approx(sum(losses) / 4, abs=2e-6)
+
+
+@pytest.mark.parametrize(("length", "rows"), [(0, 5), (3, 5), (5, 5), (12, 5), (101, 60)])
+def test_a_thinned_curve_keeps_the_mean_of_all_rows_and_the_last_step(length, rows):
+    curve = [
+        {"step": 50 * k, "seconds": k / 10, "loss": float(k % 7)} for k in range(1, length + 1)
+    ]
+    short = training.thinned(curve, rows)
+    assert len(short) <= rows and (length > rows or short == curve)
+    if length == 12:
+        assert [row["step"] for row in short] == [150, 300, 450, 600]
+        assert [row["loss"] for row in short] == pytest.approx([2, 5, 1, 4])
+    assert [row["step"] for row in short[-1:]] == [row["step"] for row in curve[-1:]]
 
 
 def test_an_experiment_on_photographs_wants_photographs(tmp_path):

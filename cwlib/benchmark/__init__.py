@@ -10,6 +10,7 @@ from cwlib.benchmark.cases import Case
 from cwlib.benchmark.peers import CODERS, Coder, Skipped
 from cwlib.benchmark.pictures import codec_speed, format_codec_table
 from cwlib.benchmark.speed import coders, format_table
+from cwlib.benchmark.steps import format_step_table, step_time
 
 __all__ = [
     "CODERS",
@@ -19,5 +20,7 @@ __all__ = [
     "coders",
     "codec_speed",
     "format_codec_table",
+    "format_step_table",
     "format_table",
+    "step_time",
 ]

@@ -113,8 +113,9 @@ def compressai_hyperprior() -> tuple[Encode, Decode]:
 
     @torch.no_grad()
     def encode(image: np.ndarray) -> dict:
-        x = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
-        return net.compress(x)  # sides of Kodak images are multiples of 64, as it wants
+        rim = [(0, -side % 64) for side in image.shape[:2]]  # it wants multiples of 64
+        x = torch.from_numpy(np.pad(image, (*rim, (0, 0)), mode="edge"))
+        return net.compress(x.permute(2, 0, 1)[None].float() / 255)
 
     @torch.no_grad()
     def decode(coded: dict) -> np.ndarray:

@@ -88,7 +88,11 @@ def train(args: argparse.Namespace) -> None:
     warm = zoo.load(experiment.warm_start).net if experiment.warm_start else None
     folder = args.runs / experiment.name
     images, described = _training_images(experiment, args.photos)
-    run = training.train(experiment, folder, budget, args.device, args.resume, warm, images)
+    run = training.train(
+        experiment, folder, budget, args.device, args.resume, warm, images, compiled=args.compile
+    )
+    if not run.leads:  # under torchrun one process writes for all
+        return
     card = _card(_train_words(args, changed), described, experiment, run, len(images))
     learn = data.resize_digits(images[:1000]) if experiment.dataset == "mnist" else None
     model = zoo.save(run.model, args.out or folder, card, learn)
@@ -123,6 +127,8 @@ def _card(command: str, described: str, experiment, run, n_images: int) -> dict:
     """Where a model comes from, for the file beside its weights."""
     import torch
 
+    from cwlib import training
+
     return {
         "command": command,
         "data": described,
@@ -130,10 +136,10 @@ def _card(command: str, described: str, experiment, run, n_images: int) -> dict:
         "steps": run.step,
         "epochs": round(run.step * experiment.batch_size / n_images, 2),
         "seconds": round(run.seconds),
-        "device": _device_name(run.device),
+        "device": _device_name(run.device) + f" x {run.processes}" * (run.processes > 1),
         "torch": torch.__version__.split("+")[0],
         "date": time.strftime("%Y-%m-%d"),
-        "curve": run.curve[:: max(1, len(run.curve) // 60)],
+        "curve": training.thinned(run.curve),
     }
 
 
@@ -220,6 +226,9 @@ def bench(args: argparse.Namespace) -> None:
     if args.what == "coders":
         result = benchmark.coders()
         print(benchmark.format_table(result))
+    elif args.what == "train":
+        result = benchmark.step_time()
+        print(benchmark.format_step_table(result))
     else:
         if args.data == "kodak":
             wide = [image for image in data.kodak() if image.shape == (512, 768, 3)]

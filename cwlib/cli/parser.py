@@ -102,6 +102,7 @@ def _training(add: Callable[..., argparse.ArgumentParser]) -> None:
     budget.add_argument("--steps", type=int, help="stop after this many steps in all")
     p.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (default %(default)s)")
     p.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    p.add_argument("--compile", action="store_true", help="torch.compile: a slow start, then fast")
     p.add_argument("--width", type=int, help="another width than the experiment's")
     p.add_argument("--seed", type=int, help="another seed than the experiment's")
     p.add_argument("--photos", type=Path, help="pictures to train on (default: $CWLIB_DATA/train)")
@@ -127,7 +128,7 @@ def _telling(add: Callable[..., argparse.ArgumentParser]) -> None:
     add("models", commands.models, "trained models, experiments and studies", "cwlib models")
 
     p = add("bench", commands.bench, "speed against peers, in one run", "cwlib bench coders")
-    p.add_argument("what", choices=["coders", "codec"])
+    p.add_argument("what", choices=["coders", "codec", "train"])
     p.add_argument(
         "--data",
         default="mnist",

@@ -1,10 +1,13 @@
 """Paper 2's models: latents behind an importance mask, and the hyper-latents that predict them.
 
-    stream    [rANS code of y, live channels of z and their rANS code]
+    stream    [(strength,) rANS code of y, live channels of z and their rANS code]
 
 The decoder reads y, computes from it which probability table each latent has (in whole numbers, so
 on every machine alike), and reads z. A channel that the mask has emptied is neither stored nor
 decoded: one bit says so.
+
+A net with gains must know in the decoder too how finely its latents were rounded. Its streams begin
+the first section with the strength (`importance`) in 255ths, one byte; those of others do not.
 
 A grey picture goes through the network with its plane three times, and comes back as the mean of
 three: the models have seen colour alone. Its header says 1 channel.
@@ -25,6 +28,7 @@ from cwlib.models.hierarchical import HYPER_DOWNSCALE
 from cwlib.zoo import TrainedModel
 
 CHANNELS = (1, 3)
+LEVELS = 255  # a strength that is sent is a whole number of 255ths
 
 # Pictures above STRIPE_PIXELS go through the networks in stripes, so that memory stays bounded.
 # A stripe sees HALO pixels of each neighbour, a multiple of 8. 5x5 kernels on every scale reach 30
@@ -35,10 +39,14 @@ HALO = 32
 
 @dataclass(frozen=True)
 class Latents:
-    """Whole numbers: latents z (C, H/8, W/8) behind the mask, hyper-latents y (N, H/32, W/32)."""
+    """Whole numbers: latents z (C, H/8, W/8) behind the mask, hyper-latents y (N, H/32, W/32).
+
+    level: 0..255, the strength that they were made with; of use to nets with gains alone.
+    """
 
     z: np.ndarray
     y: np.ndarray
+    level: int = LEVELS
 
 
 def step(model: TrainedModel) -> int:
@@ -50,32 +58,41 @@ def step(model: TrainedModel) -> int:
 def analyse(model: TrainedModel, images: np.ndarray, importance: float) -> list[Latents]:
     """uint8 images (N, H, W) or (N, H, W, 3) -> one Latents each."""
     net = model.net
-    if net.experiment.mask == "none" and importance != 1.0:
+    level = round(LEVELS * importance)
+    if net.gains is not None:
+        importance = level / LEVELS  # as the decoder will know it
+    elif net.experiment.mask == "none" and importance != 1.0:
         raise ValueError(f"{model.name} has no importance map: importance must be 1")
     found = []
     for image in images:
         x = _to_tensor(image, net.downscale, _device(model))  # (1, 3, H32, W32)
         z = in_stripes(net.g_a, x, 1 / _latent_step(model))  # (1, C, h, w)
-        m, _ = net.mask(z, importance)
-        masked = z if m is None else z * m
-        y = torch.round(net.h_a(masked.abs()))
-        found.append(Latents(_whole(masked.round()[0]), _whole(y[0])))
+        v = net.before_rounding(z, importance)
+        y = torch.round(net.h_a(v.abs()))
+        found.append(Latents(_whole(v.round()[0]), _whole(y[0]), level))
     return found
 
 
 def to_sections(model: TrainedModel, latents: Latents) -> list[bytes]:
     """Entropy-code the latents of one image: hyper-latents, latents."""
-    return model.coder.encode(latents.z, latents.y)
+    hyper_code, code = model.coder.encode(latents.z, latents.y)
+    strength = b"" if model.net.gains is None else bytes([latents.level])
+    return [strength + hyper_code, code]
 
 
 def from_sections(model: TrainedModel, header: Header, sections: list[bytes]) -> Latents:
     """The latents in the sections of a stream with this header. Raises StreamError."""
     if len(sections) != 2:
         raise StreamError(f"{model.name} writes 2 sections, found {len(sections)}")
+    level, (hyper_code, code) = LEVELS, sections
+    if model.net.gains is not None:
+        if not hyper_code:
+            raise StreamError("the hyper-latents' section is cut short: the strength is missing")
+        level, hyper_code = hyper_code[0], hyper_code[1:]
     coarse = model.net.downscale
     h, w = (HYPER_DOWNSCALE * -(-side // coarse) for side in (header.height, header.width))
-    z, y = model.coder.decode(sections, h, w)
-    return Latents(z, y)
+    z, y = model.coder.decode([hyper_code, code], h, w)
+    return Latents(z, y, level)
 
 
 @torch.no_grad()
@@ -86,6 +103,7 @@ def synthesise(
     images = []
     for one in latents:
         z_hat = torch.from_numpy(one.z).to(_device(model), torch.float32)[None]
+        z_hat = model.net.after_rounding(z_hat, one.level / LEVELS)
         x_hat = in_stripes(model.net.g_s, z_hat, _latent_step(model))  # (1, 3, H32, W32)
         x_hat = x_hat[:, :, : shape[0], : shape[1]]
         if len(shape) == 2:

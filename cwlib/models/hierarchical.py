@@ -4,6 +4,9 @@
                                                      |
                |z m| --h_a--> round --> y_hat --h_s--> sigma, the scale of every z_hat
 
+One variant of ours multiplies z m by a gain before it is rounded, and takes that back behind it
+(`Gains`): the same weights then serve many rates.
+
 Source: He, Li, Bai, Zhao 2020, 'Adaptive importance channel selection for perceptual image
 compression', sections 3.2-3.3 and 4.1; the hyperprior from its reference [27]. The paper has no
 table of layers and no code: kernel 5 everywhere follows its references [26, 27]; what else it
@@ -33,7 +36,7 @@ class Output:
     """What a forward pass returns. C = N + 3 channels, h = H/8, w = W/8.
 
     x_hat: (B, 3, H, W), nominally in [0, 1], not clipped; z, z_hat: (B, C, h, w) before the mask
-    and after mask and quantisation; m: mask (B, C, h, w) and f: number of kept channels
+    and after mask, gain and quantisation; m: mask (B, C, h, w) and f: number of kept channels
     (B, 1, h, w), both None where the net has no mask; latent_bits, hyper_bits: estimates (B,).
     """
 
@@ -166,6 +169,47 @@ def _hyper_decoder(c: int, n: int) -> nn.Sequential:
     )
 
 
+class Gains(nn.Module):
+    """How finely each channel is rounded at each strength s: one model for many rates.
+
+    A vector of gains is learnt for each of a few strengths, equal ratios apart between s_min and
+    1, and interpolated between them; likewise the factors that undo it, which are free to be
+    something else than 1 / gain.
+
+    Source: Cui, Wang, Gao, Guo, Feng, Bai, 'Asymmetric gained deep image compression with
+    continuous rate adaptation', CVPR 2021.
+    """
+
+    def __init__(self, channels: int, experiment: Experiment):
+        super().__init__()
+        e = experiment
+        if e.gains < 2 or not 0 < e.strength_min < 1 or e.lambda_2_low <= 0:
+            raise ValueError(
+                f"gains {e.gains}, strength_min {e.strength_min}, lambda_2_low {e.lambda_2_low}: "
+                "give at least 2 gains, a strength_min between 0 and 1, and a lambda_2_low"
+            )
+        self.strength_min = e.strength_min
+        # A step of 1 / g makes an error of about 1 / (12 g^2), and at the best step lambda_2 times
+        # it is the same for all rates: g ~ sqrt(lambda_2). So they start, around a middle of 1,
+        # which lets a model of one middle rate be the warm start.
+        start = torch.linspace(-0.25, 0.25, e.gains) * math.log(e.lambda_2 / e.lambda_2_low)
+        start = start.view(-1, 1).repeat(1, channels)
+        self.log_gain = nn.Parameter(start)  # (K, C), from s_min to 1
+        self.log_undo = nn.Parameter(-start)
+
+    def forward(self, strength: Tensor) -> tuple[Tensor, Tensor]:
+        """strength: (B,) in [0, 1] -> gains before and after rounding, (B, C, 1, 1) each."""
+        last = len(self.log_gain) - 1
+        # t = (K - 1) log(s / s_min) / log(1 / s_min): the place of s among the K vectors
+        s = strength.clamp(self.strength_min, 1.0)
+        t = last * (1 - torch.log(s) / math.log(self.strength_min))
+        # The vector k counts max(0, 1 - |t - k|): linear interpolation of logarithms.
+        k = torch.arange(last + 1, device=t.device)
+        share = (1 - (t[:, None] - k).abs()).clamp(min=0)  # (B, K)
+        gain, undo = share @ self.log_gain, share @ self.log_undo
+        return gain.exp()[..., None, None], undo.exp()[..., None, None]
+
+
 class Hierarchical(nn.Module):
     """Encoder, adaptive importance mask, decoder and hyperprior. N = experiment.width.
 
@@ -194,27 +238,60 @@ class Hierarchical(nn.Module):
         # 99.5 % after 8,000 steps, everywhere). Nearly shut, most channels would not learn.
         if experiment.mask != "none":
             self.importance_bias = nn.Parameter(torch.full((n,), MASK_START))
+        self.gains = Gains(self.channels, experiment) if experiment.gains else None
 
     @property
     def downscale(self) -> int:
         """Images need a height and a width that are multiples of this."""
         return math.prod(self.experiment.strides) * HYPER_DOWNSCALE
 
-    def mask(self, z: Tensor, strength: float = 1.0) -> tuple[Tensor, Tensor] | tuple[None, None]:
+    def noise_shapes(self, height: int, width: int) -> tuple[tuple[int, int, int], ...]:
+        """Shapes of hyper-latents and latents of an image: what `forward` takes noise for."""
+        step = self.downscale // HYPER_DOWNSCALE
+        y = (self.experiment.width, height // self.downscale, width // self.downscale)
+        return y, (self.channels, height // step, width // step)
+
+    def mask(
+        self, z: Tensor, strength: float | Tensor = 1.0
+    ) -> tuple[Tensor, Tensor] | tuple[None, None]:
         """The mask m (B, C, h, w) and f (B, 1, h, w), how many channels it keeps (Eq. 7-9).
 
-        strength: 0..1 scales f; 1 is what training had. None, None for a net without a mask.
+        strength: 0..1 scales f, for all images or (B,) for each; 1 keeps what Eq. 8 says. None,
+        None for a net without a mask.
         """
         if self.experiment.mask == "none":
             return None, None
         f4 = z[:, LATERALS:] + self.importance_bias.view(1, -1, 1, 1)
         f_n = importance.select_channel(f4, self.experiment.mask)
+        if isinstance(strength, Tensor):
+            strength = strength.view(-1, 1, 1, 1)
         f = strength * importance.kept_channels(f_n, self.channels)
         return importance.channel_mask(f, self.channels), f
 
-    def quantise(self, v: Tensor) -> Tensor:
-        """Additive uniform noise in training, whole numbers otherwise."""
-        return quantize.add_noise(v) if self.training else torch.round(v)
+    def before_rounding(self, z: Tensor, strength: float | Tensor = 1.0) -> Tensor:
+        """Latents z (B, C, h, w) -> what is rounded and coded: z m, times the gain of a net that
+        has gains."""
+        m, _ = self.mask(z, strength)
+        return self._gained(z if m is None else z * m, strength)
+
+    def _gained(self, masked: Tensor, strength: float | Tensor) -> Tensor:
+        if self.gains is None:
+            return masked
+        gain, _ = self.gains(_per_image(strength, masked))
+        return masked * gain
+
+    def after_rounding(self, z_hat: Tensor, strength: float | Tensor = 1.0) -> Tensor:
+        """Rounded latents (B, C, h, w) -> what the decoder g_s takes: the gain is undone."""
+        if self.gains is None:
+            return z_hat
+        _, undo = self.gains(_per_image(strength, z_hat))
+        return z_hat * undo
+
+    def quantise(self, v: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Additive uniform noise in training (drawn here if not given), whole numbers otherwise."""
+        if not self.training:
+            return torch.round(v)
+        return quantize.add_noise(v) if noise is None else v + noise
 
     def scales(self, y_hat: Tensor) -> Tensor:
         """Hyper-latents (B, N, h/4, w/4) -> scale sigma of every latent (B, C, h, w)."""
@@ -226,8 +303,16 @@ class Hierarchical(nn.Module):
         latent_bits = priors.bits(priors.gaussian_likelihood(z_hat, self.scales(y_hat)))
         return latent_bits, priors.bits(self.hyper_prior(y_hat))
 
-    def forward(self, x: Tensor, strength: float = 1.0) -> Output:
-        """x: (B, 3, H, W) in [0, 1], H and W multiples of `downscale`; strength: see `mask`."""
+    def forward(
+        self,
+        x: Tensor,
+        strength: float | Tensor = 1.0,
+        noise: tuple[Tensor | None, Tensor | None] = (None, None),
+    ) -> Output:
+        """x: (B, 3, H, W) in [0, 1], H and W multiples of `downscale`; strength: see `mask`.
+
+        noise: for hyper-latents and latents in training, of `noise_shapes`, in [-1/2, 1/2).
+        """
         if x.shape[1] != 3 or x.shape[2] % self.downscale or x.shape[3] % self.downscale:
             raise ValueError(
                 f"expected (B, 3, H, W) with H and W multiples of {self.downscale}, got "
@@ -237,8 +322,14 @@ class Hierarchical(nn.Module):
         with torch.autocast(x.device.type, enabled=False):  # likelihoods need float32
             m, f = self.mask(z, strength)
             # z~ = z m (Eq. 4)
-            masked = z if m is None else z * m
-            y_hat = self.quantise(self.h_a(masked.abs()))  # (B, N, H/32, W/32)
-            z_hat = self.quantise(masked)
+            v = self._gained(z if m is None else z * m, strength)
+            y_hat = self.quantise(self.h_a(v.abs()), noise[0])  # (B, N, H/32, W/32)
+            z_hat = self.quantise(v, noise[1])
             latent_bits, hyper_bits = self.bits(z_hat, y_hat)
-        return Output(self.g_s(z_hat), z, z_hat, latent_bits, hyper_bits, m, f)
+            restored = self.after_rounding(z_hat, strength)
+        return Output(self.g_s(restored), z, z_hat, latent_bits, hyper_bits, m, f)
+
+
+def _per_image(strength: float | Tensor, t: Tensor) -> Tensor:
+    """strength as a tensor (1,) or (B,) beside t."""
+    return torch.as_tensor(strength, dtype=t.dtype, device=t.device).view(-1)

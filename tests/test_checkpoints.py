@@ -1,0 +1,92 @@
+"""checkpoint.pt: whole or not at all, of this experiment or not, and never run as code."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from cwlib import checkpoints, experiments
+from cwlib.checkpoints import TrainingStopped
+
+TINY = replace(experiments.get("kodak-mstar-n64"), name="tiny", width=4)
+CPU = torch.device("cpu")
+STATE = {"model": {"w": torch.arange(3.0)}, "step": 7}
+
+
+def test_what_was_written_is_read_back(tmp_path):
+    checkpoints.write(tmp_path, TINY, STATE)
+    found = checkpoints.read(tmp_path, TINY, CPU)
+    assert torch.equal(found["model"]["w"], STATE["model"]["w"]) and found["step"] == 7
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+@pytest.mark.parametrize("where", ["torch.save", "os.replace"])
+def test_a_full_disk_leaves_the_checkpoint_before_and_no_part(tmp_path, monkeypatch, where):
+    checkpoints.write(tmp_path, TINY, STATE)
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+
+    def full(state, path):
+        if where == "torch.save":
+            Path(path).write_bytes(b"some")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(torch if where == "torch.save" else os, where.partition(".")[2], full)
+    with pytest.raises(TrainingStopped, match="cannot write .*checkpoint.pt: .*No space left"):
+        checkpoints.write(tmp_path, TINY, {**STATE, "step": 8})
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def test_nothing_to_resume_is_said(tmp_path):
+    with pytest.raises(TrainingStopped, match="nothing to resume: .*checkpoint.pt"):
+        checkpoints.read(tmp_path, TINY, CPU)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [({"lr": 1e-4}, "lr"), ({"width": 6, "seed": 3}, "width, seed"), ({"model": "cae"}, "model")],
+)
+def test_a_checkpoint_of_another_experiment_is_refused_by_its_settings(tmp_path, change, says):
+    checkpoints.write(tmp_path, TINY, STATE)
+    with pytest.raises(TrainingStopped, match=rf"other settings \({says}\)"):
+        checkpoints.read(tmp_path, replace(TINY, **change), CPU)
+
+
+def test_a_setting_newer_than_the_checkpoint_counts_as_its_default():
+    old = asdict(TINY)
+    del old["ema"], old["gains"]
+    assert checkpoints.changed_settings(old, TINY) == []
+    assert checkpoints.changed_settings(old, replace(TINY, ema=0.9)) == ["ema"]
+    assert checkpoints.changed_settings({**old, "from_the_future": 1}, TINY) == ["from_the_future"]
+    del old["name"]  # which has no default
+    assert checkpoints.changed_settings(old, TINY) == ["name"]
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    checkpoints.write(tmp_path, TINY, STATE)
+    path = tmp_path / "checkpoint.pt"
+    whole_file = path.read_bytes()
+    for content in (b"", b"junk", whole_file[: len(whole_file) // 2]):
+        path.write_bytes(content)
+        with pytest.raises(TrainingStopped, match="cannot read"):
+            checkpoints.read(tmp_path, TINY, CPU)
+    for state in (torch.zeros(3), {"model": {}}, {"experiment": 3}):
+        torch.save(state, path)
+        with pytest.raises(TrainingStopped, match="cannot read"):
+            checkpoints.read(tmp_path, TINY, CPU)
+
+
+def test_a_checkpoint_that_holds_code_is_not_run(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "sprung"),)
+
+    torch.save({"experiment": Trap()}, tmp_path / "checkpoint.pt")
+    with pytest.raises(TrainingStopped, match="cannot read"):
+        checkpoints.read(tmp_path, TINY, CPU)
+    assert not (tmp_path / "sprung").exists()

@@ -1,0 +1,62 @@
+"""The loss of a training step, against the papers' formulas over what the net returns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from cwlib import batches, experiments
+from cwlib.models import autoencoders, catalogue
+from cwlib.objectives import loss_terms
+
+DIGITS = replace(experiments.get("mnist-cw"), name="tiny", width=4, units=1, lambda_rate=2.0)
+PHOTO = replace(experiments.get("kodak-mstar-n64"), name="tiny", width=4, batch_size=2)
+ANY = replace(PHOTO, strength_min=0.25, lambda_2=0.02, lambda_2_low=0.001)
+
+
+def test_the_rate_term_of_paper_1_is_weighed_by_lambda_and_faded_in():
+    model = torch.nn.Identity()
+    m = torch.full((1, 4, 16, 16), 0.9)
+    x = torch.zeros(1, 1, 128, 128)
+    out = autoencoders.Output(x + 0.5, m, m, m)
+    model.forward = lambda _: out
+    terms = loss_terms(DIGITS, model, x, 0.5)
+    assert terms["mse"].item() == 0.25
+    assert terms["bpp"].item() == pytest.approx(0.375)  # level 3 everywhere: all 6 bits
+    assert terms["loss"].item() == pytest.approx(0.25 + 0.5 * 2.0 * 0.375)
+
+
+def test_the_loss_of_paper_2_is_equation_12():
+    e = replace(PHOTO, lambda_1=10.0)
+    model = catalogue.build(e).eval()
+    x = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        terms = loss_terms(e, model, x, 1.0)
+        out = model(x)
+        bpp = out.bits.mean().item() / 32**2
+        mse = (255 * (out.x_hat - x)).square().mean().item()
+        d_feat = (model.g_a(out.x_hat) - model.g_a(x)).square().mean().item()
+    assert terms["loss"].item() == pytest.approx(
+        PHOTO.lambda_2 * (mse + 10 * d_feat) + bpp, rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("gains", [0, 3])
+def test_each_image_has_its_own_strength_noise_and_lambda(gains):
+    e = replace(ANY, gains=gains)
+    torch.manual_seed(0)
+    model = catalogue.build(e).train()
+    x = torch.rand(2, 3, 32, 32)
+    strength = torch.tensor([0.5, 1.0])
+    noise = tuple(torch.rand(2, *shape) - 0.5 for shape in model.noise_shapes(32, 32))
+    with torch.no_grad():
+        terms = loss_terms(e, model, x, 1.0, batches.Draws(strength, noise))
+        parts = []
+        # log(0.5) is half of log(0.25): the middle between 0.001 and 0.02 on a logarithmic scale
+        for k, lambda_2 in enumerate([(0.001 * 0.02) ** 0.5, 0.02]):
+            out = model(x[k : k + 1], float(strength[k]), tuple(n[k : k + 1] for n in noise))
+            mse = (255 * (out.x_hat - x[k])).square().mean().item()
+            parts.append(lambda_2 * mse + out.bits.item() / 32**2)
+    assert terms["loss"].item() == pytest.approx(sum(parts) / 2, rel=1e-5)
