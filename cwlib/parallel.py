@@ -3,14 +3,15 @@
     torchrun --nproc-per-node 2 -m cwlib train kodak-mstar
 
 Each process has a rank and takes its rows of every batch; DistributedDataParallel averages their
-gradients. Rank 0 leads: its clock counts, it shows the progress, it writes the files. A single
-process is a team of one, for which everything here does nothing.
+gradients. Rank 0 leads: its clock counts, it hears Ctrl-C, it shows the progress and writes the
+files. A single process is a team of one, for which everything here does nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -83,9 +84,14 @@ def join(device: torch.device) -> Iterator[Team]:
     elif device.type != "cpu":
         raise ValueError(f"several processes train on CUDA GPUs or CPUs, not on {device}")
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    team = Team(device, dist.get_rank(), size)
+    before = signal.getsignal(signal.SIGINT)
     try:
-        yield Team(device, dist.get_rank(), size)
+        if not team.leads:  # it is told by the leader, who first ends the step and saves
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        yield team
     finally:
+        signal.signal(signal.SIGINT, before)
         dist.destroy_process_group()
 
 

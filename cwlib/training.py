@@ -118,7 +118,7 @@ def train(
     budget: None means the experiment's own epochs. images: (N, 28, 28) uint8, None loads MNIST; for
     an experiment on photographs, uint8 (H, W, 3) each. half: convolutions in bfloat16. compiled:
     through torch.compile. log_every: steps in a row of the curve, None: LOG_EVERY.
-    Under torchrun, all its processes train together; `folder` must be one that they all see.
+    Under torchrun all its processes train together, in a `folder` that each of them sees.
     Raises TrainingStopped; on KeyboardInterrupt it ends the step, saves, then raises.
     """
     folder = Path(folder)
@@ -133,7 +133,7 @@ def train(
         budget = budget or Budget(steps=round(experiment.epochs * source.per_epoch))
         torch.manual_seed(experiment.seed)
         model = catalogue.build(experiment)
-        if warm_start is not None:
+        if warm_start is not None and not resume:
             copy_matching(_ordered(warm_start, experiment, source), model)
         model = parallel.share_statistics(model, team)
         model = model.to(team.device, memory_format=torch.channels_last).train()
@@ -184,8 +184,11 @@ def copy_matching(source: nn.Module, target: nn.Module) -> int:
 @contextlib.contextmanager
 def _whole_step() -> Iterator[None]:
     """Ctrl-C inside waits for the end: half an optimiser step must not get into a checkpoint."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread gets KeyboardInterrupt
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    ):
+        yield  # only the main thread gets KeyboardInterrupt, and not in every process
         return
     pressed = []
     before = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
@@ -234,8 +237,12 @@ class _Loop:
         name = self.experiment.name
         with tqdm(total=1000, disable=not progress_bar, desc=name, unit="permille") as bar:
             try:
-                while (share := self.used()) < 1.0:
+                while True:
                     with _whole_step():
+                        # the clock of the leading process decides for all
+                        share = self.team.agree(self.budget.progress(self.step, self.elapsed))
+                        if share >= 1.0:
+                            break
                         self.one_step(objective, source, share)
                         now = time.monotonic()
                         self.elapsed += now - last_tick
@@ -247,12 +254,9 @@ class _Loop:
                         last_save = time.monotonic()
             except KeyboardInterrupt:
                 self.save()
+                self.team.agree(1.0)  # the others stop as if the budget were used
                 raise
         self.save()
-
-    def used(self) -> float:
-        """Share of the budget that is used, by the clock of the leading process."""
-        return self.team.agree(self.budget.progress(self.step, self.elapsed))
 
     def one_step(
         self, objective: nn.Module, source: batches.Digits | batches.Crops, share: float
@@ -264,7 +268,7 @@ class _Loop:
         with torch.autocast(kind, torch.bfloat16) if self.half else contextlib.nullcontext():
             terms = objective(x, min(1.0, share / RATE_FADE_IN), draws)
         # the mean over the whole batch, which tells every process whether any of them must stop
-        means = self.team.mean(torch.stack([v.detach().double() for v in terms.values()]))
+        means = self.team.mean(torch.stack([v.detach().float() for v in terms.values()]))
         means = dict(zip(terms, means.tolist(), strict=True))
         if not math.isfinite(means["loss"]):
             self.stop("the loss")

@@ -41,11 +41,13 @@ sys.path.insert(0, os.path.dirname(sys.argv[1]))
 import test_parallel
 from cwlib import training
 folder, trouble, resume = sys.argv[2], sys.argv[3], sys.argv[4] == "True"
-training.CHECKPOINT_SECONDS = -1.0
+training.CHECKPOINT_SECONDS = 1e9 if trouble == "ctrl-c" else -1.0
 step, terms, rank = training._Loop.one_step, training.loss_terms, int(os.environ["RANK"])
 def one_step(loop, *args):
     if trouble == "kill" and loop.step == 4 and rank == 1:
         os.kill(os.getpid(), signal.SIGKILL)
+    if trouble == "ctrl-c" and loop.step == 2 + rank:  # nobody is quite at the same place
+        os.kill(os.getpid(), signal.SIGINT)
     step(loop, *args)
 def loss_terms(*args):
     found = terms(*args)
@@ -56,6 +58,8 @@ training._Loop.one_step, training.loss_terms = one_step, loss_terms
 try:
     run = test_parallel.train(folder, resume=resume)
     assert (run.processes, run.leads) == (2, rank == 0)
+except KeyboardInterrupt:
+    sys.exit(130)
 except training.TrainingStopped as error:
     print(error)
     sys.exit(2)
@@ -133,6 +137,15 @@ def test_a_loss_that_is_not_finite_in_one_process_stops_both_with_one_message(tm
     assert (first, second) == (2, 2)
     assert "the loss became infinite or not a number at step 0" in said and "\n" not in said.strip()
     assert silent == ""
+
+
+def test_ctrl_c_ends_the_step_of_both_and_keeps_it(tmp_path, alone):
+    assert [status for status, _ in two(tmp_path, "ctrl-c")] == [130, 0]
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 3
+    run = train(tmp_path, resume=True)  # in one process now
+    assert [row["loss"] for row in run.curve] == pytest.approx(
+        [row["loss"] for row in alone[0].curve], rel=1e-4
+    )
 
 
 def test_under_torchrun_one_process_writes_weights_and_card(tmp_path):

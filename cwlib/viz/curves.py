@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from cwlib.viz.images import as_picture, draw_picture, empty_grid
-from cwlib.viz.labels import label_line, label_where_free
-from cwlib.viz.look import COLOURS, SMALL, STYLE, WIDTH, new_axes
+from cwlib.viz.labels import label_ends, label_line, label_where_free
+from cwlib.viz.look import COLOURS, SMALL, STYLE, TINY, WIDTH, new_axes
 
 # who a curve is from: ours measured, ours with a scaled map, others measured here, others' figures
 GROUPS = {
@@ -34,27 +34,34 @@ def rd_groups(
     ylim: tuple[float, float],
     height: float = 4.6,
 ) -> Axes:
-    """Rate-distortion curves (name, group, [(bpp, quality), ...]), each named where there is room.
+    """Rate-distortion curves (name, group, [(bpp, quality), ...]); an empty name is not written.
 
-    group: one of GROUPS, which decides colour and line. An empty name is not written; a curve
-    without a point in view is left out. ValueError for an unknown group or where nothing is left.
+    group: one of GROUPS, which decides colour and line; others' curves are named at their ends,
+    ours where there is room. A curve without a point in view is left out.
+    ValueError for an unknown group, or where nothing is left.
     """
     unknown = {group for _, group, _ in curves} - set(GROUPS)
     if unknown:
         raise ValueError(f"unknown groups {sorted(unknown)}: choose of {', '.join(GROUPS)}")
     ax = new_axes("bits per pixel", ylabel, height=height)
     ax.set(xlim=xlim, ylim=ylim)
-    names = []
+    names, ends = [], []
     for name, group, points in curves:
         line = np.array(sorted(map(tuple, points)), dtype=float).reshape(-1, 2)
         inside = line[((line >= (xlim[0], ylim[0])) & (line <= (xlim[1], ylim[1]))).all(1)]
         if not len(inside):
             continue
         ax.plot(*line.T, **GROUPS[group])
-        if name:
-            names.append((name, GROUPS[group]["color"], inside))
+        colour = GROUPS[group]["color"]
+        if name and group in ("measured", "published"):
+            x = min(line[-1, 0], xlim[1])
+            ends.append((x, float(np.interp(x, *line.T)), name, colour))
+        elif name:
+            names.append((name, colour, inside))
     if not ax.lines:
         raise ValueError("no curve has a point in view")
+    if ends:
+        label_ends(ax, ends)
     label_where_free(ax, names)
     return ax
 
@@ -73,12 +80,16 @@ def gains_by_image(
             f"{gain.shape}, {len(numbers)}"
         )
     ax = new_axes(xlabel, ylabel, height=3.4)
-    ax.axhline(0, color="#5a5a5a", lw=1.2)
+    names = []
     for x, y, number in zip(rate, gain, numbers, strict=True):
         colour = COLOURS["cw"] if y > 0 else COLOURS["resnet"]
-        ax.plot(x, y, "o", ms=4, color=colour, mec="none")
-        label_line(ax, x, y, f"{number}", colour, offset=(3, 0))
-    ax.margins(0.08)
+        ax.plot([x], [y], "o", ms=4, color=colour, mec="none")
+        names.append((f"{number}", colour, np.array([[x, y]])))
+    room = 0.08 * (max(gain.max(), 0) - min(gain.min(), 0)) or 1
+    ax.set_ylim(min(gain.min(), 0) - room, max(gain.max(), 0) + room)
+    ax.margins(x=0.08)
+    label_where_free(ax, names)
+    ax.axhline(0, color="#5a5a5a", lw=1.2)  # last: the labels would take it for an upright line
     return ax
 
 
@@ -108,28 +119,28 @@ def learning_curves(
 
 
 def photo_and_maps(
-    image: ArrayLike, maps: Sequence[tuple[str, ArrayLike, str]], *, cmap: str = "viridis"
+    image: ArrayLike, maps: Sequence[tuple[str, ArrayLike]], *, cmap: str = "viridis"
 ) -> np.ndarray:
-    """A photograph, and below it maps (title, (h, w), unit), each on its own scale beside it.
+    """A photograph and maps (title with its unit, (h, w)), two in a row, each on its own scale.
 
-    Two in a row. Returns the flat Axes: the photograph, then the maps.
+    Returns the flat Axes: the photograph, then the maps. ValueError where there is no map.
     """
     picture = as_picture(image)
-    cells = [np.asarray(values, dtype=float) for _, values, _ in maps]
+    cells = [np.asarray(values, dtype=float) for _, values in maps]
     if not maps or any(values.ndim != 2 for values in cells):
         raise ValueError("photo_and_maps: expected at least one map (h, w)")
     height, across = picture.shape[:2]
     rows = -(-(1 + len(maps)) // 2)
+    each = WIDTH / 2 * 0.83 * height / across + 0.26
     with plt.rc_context(STYLE):
-        figure, axes = empty_grid(
-            rows, 2, (WIDTH, rows * (WIDTH / 2 * 0.86 * height / across + 0.24))
-        )
+        figure, axes = empty_grid(rows, 2, (WIDTH, rows * each))
         flat = axes.ravel()[: 1 + len(maps)]
         draw_picture(flat[0], picture, "photograph")
-        for ax, (title, _, unit), values in zip(flat[1:], maps, cells, strict=True):
+        for ax, (title, _), values in zip(flat[1:], maps, cells, strict=True):
             drawn = ax.imshow(values, cmap=cmap, extent=(0, across, height, 0))
             ax.set_title(title, fontsize=SMALL, pad=3)
-            scale = figure.colorbar(drawn, ax=ax, label=unit, fraction=0.046, pad=0.03)
+            scale = figure.colorbar(drawn, cax=ax.inset_axes((1.02, 0, 0.04, 1)))
+            scale.ax.tick_params(labelsize=TINY)
             scale.outline.set_visible(False)
     return flat
 
@@ -145,7 +156,7 @@ def sorted_bars(values: ArrayLike, *, xlabel: str, ylabel: str, named: Mapping[i
     ax.bar(np.arange(len(values)), values[order], width=0.85, color=colours)
     for place, k in enumerate(order):
         if k in named:
-            label_line(ax, place, values[k], named[k], COLOURS["cw"], offset=(0, 7), ha="center")
+            label_line(ax, place, values[k], named[k], COLOURS["cw"], offset=(4, 6))
     ax.grid(axis="x", visible=False)
     ax.margins(x=0.02, y=0.12)
     return ax
@@ -169,4 +180,3 @@ def histograms(
         label_line(ax, middle, shares[top], name, colour, offset=(0, 7), ha="center")
     ax.margins(y=0.12)
     return ax
-

@@ -9,7 +9,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
-from PIL import Image
 
 from cwlib.viz.images import as_picture, draw_picture, empty_grid
 from cwlib.viz.labels import label_line
@@ -177,7 +176,7 @@ def mask_profile(strip: ArrayLike, mask: ArrayLike, *, ylabel: str = "channel k"
 
 
 def _density(points: np.ndarray, limit: float, bins: int) -> np.ndarray:
-    """Log of the share of points in every cell of [-limit, limit]^2, -inf for none: (bins, bins)."""
+    """Log10 of the counts in the cells of [-limit, limit]^2 over the largest: (bins, bins)."""
     edges = np.linspace(-limit, limit, bins + 1)
     counts = np.histogram2d(points[:, 1], points[:, 0], bins=(edges, edges))[0]
     with np.errstate(divide="ignore"):
@@ -205,7 +204,9 @@ def joint_densities(
         raise ValueError("joint_densities: expected one title and one limit for each set of points")
     n = len(points)
     with plt.rc_context({**STYLE, "axes.grid": False}):
-        _, axes = plt.subplots(1, n, figsize=(WIDTH, 0.8 * WIDTH / max(n, 1.5) + 0.75), squeeze=False)
+        _, axes = plt.subplots(
+            1, n, figsize=(WIDTH, 0.8 * WIDTH / max(n, 1.5) + 0.75), squeeze=False
+        )
         for ax, pairs, title, limit in zip(axes[0], points, titles, limits, strict=True):
             density = _density(np.asarray(pairs, dtype=float), limit, bins)
             if conditional:
@@ -267,7 +268,12 @@ def channel_prices(
 
 
 def photo_and_map(
-    image: ArrayLike, cells: ArrayLike, *, label: str, titles: tuple[str, str], cmap: str = "viridis"
+    image: ArrayLike,
+    cells: ArrayLike,
+    *,
+    label: str,
+    titles: tuple[str, str],
+    cmap: str = "viridis",
 ) -> np.ndarray:
     """A photograph beside a map (h, w) of numbers, on the map's own scale. Returns the two Axes."""
     picture, values = as_picture(image), np.asarray(cells, dtype=float)
@@ -290,5 +296,7 @@ def photo_and_map(
 def as_webp(image: ArrayLike, quality: int = 88) -> bytes:
     """A uint8 picture as a WebP file: a Scrubber's frame of a photograph, a fifth of its PNG."""
     buffer = io.BytesIO()
-    Image.fromarray(as_picture(image)).save(buffer, "WEBP", quality=quality, method=6)
+    picture = as_picture(image)
+    colour = np.repeat(picture[..., None], 3, axis=2) if picture.ndim == 2 else picture
+    plt.imsave(buffer, colour, format="webp", pil_kwargs={"quality": quality, "method": 6})
     return buffer.getvalue()
