@@ -9,7 +9,7 @@ import pytest
 import strokes
 import torch
 
-from cwlib import data, experiments, training
+from cwlib import batches, data, experiments, training
 from cwlib.models import autoencoders
 
 KINDS = ("cae", "resnet", "cw", "cw1")
@@ -145,8 +145,9 @@ def fit(kind: str, steps: int, seed: int = 0, **changes):
     images = strokes.digits(64)
     optimizer = torch.optim.Adam(net.parameters(), e.lr)
     rows = []
-    for step, batch in zip(range(steps), training.batches(e, images, 0), strict=False):
-        x = torch.from_numpy(data.resize_digits(batch))[:, None].float() / 255
+    source = batches.source(e, images)
+    for step in range(steps):
+        x = source.at(step).float() / 255
         terms = training.loss_terms(e, net, x, min(1.0, 5 * step / steps))
         optimizer.zero_grad()
         terms["loss"].backward()

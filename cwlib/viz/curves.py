@@ -113,6 +113,7 @@ def learning_curves(
             ax.set_title(what, fontsize=SMALL)
             if what in log:
                 ax.set_yscale("log")
+                ax.minorticks_off()
             label_line(ax, x[-1], y[-1], f"{y[-1]:.3g}", COLOURS["resnet"])
         axes[-1, 0].set_xlabel(xlabel)
     return axes[:, 0]
