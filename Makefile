@@ -1,10 +1,10 @@
-# make book       build the book into _build/html (needs no GPU; the notebooks hold their outputs)
-# make test       every test, documentation example and notebook
-# make notebooks  run the chapters again from clean kernels and store their outputs
-# make lint       check the style of the code
+# make book         build the book into _build/html (needs no GPU; the notebooks hold their outputs)
+# make test         every test, documentation example and notebook
+# make notebooks    run the chapters again from clean kernels and store their outputs
+# make lint         check the style of the code
 # make check-numpy  do NumPy 1.26 and the newest give the same streams? (own environments, a minute)
-# make fuzz       100,000 damaged streams; see scripts/fuzz.py for the coverage-guided mode
-# make clean      remove the built book (make distclean: and .venv)
+# make fuzz         100,000 damaged streams; see scripts/fuzz.py for the coverage-guided mode
+# make clean        remove the built book (make distclean: and .venv)
 # Options:
 # PYTHON=python3.12     the Python to use, 3.10 or newer
 # TORCH_INDEX=address   where pip finds CPU-only builds of torch (see README.md)
