@@ -38,8 +38,8 @@ def codec_speed(images: np.ndarray, repeats: int = 5) -> dict:
 
     images: (N, H, W) or (N, H, W, 3) uint8; wall-clock time after a warm-up, the median over images
     of the best of `repeats`. `ratio`: how many times as long as WebP in the same run; of models of
-    photographs also `coding_share`, that of entropy coding (hyper-decoder included) in the whole,
-    and `peak_mib`, the memory of a process that does one picture.
+    photographs also the shares of entropy coding (`coding_share`) and of the hyper-decoder in whole
+    numbers (`tables_share`) in it, and `peak_mib`, the memory of a process that does one picture.
     """
     load_before = load_average()
     rows = {}
@@ -81,7 +81,8 @@ def format_codec_table(result: dict) -> str:
             continue
         line = f"{name:<24}{row['encode_ms']:>12.2f}{row['decode_ms']:>12.2f}{row['ratio']:>10.1f}"
         if "coding_share" in row:
-            line += f"   {100 * row['coding_share']:.0f} % entropy coding"
+            line += f"   {100 * row['coding_share']:.0f} % entropy coding, "
+            line += f"{100 * row['tables_share']:.0f} % hyper-decoder"
         if row.get("peak_mib"):
             line += f", {row['peak_mib']:.0f} MiB"
         lines.append(line)
@@ -126,13 +127,18 @@ def compressai_hyperprior() -> tuple[Encode, Decode]:
 
 
 def _details(name: str, image: np.ndarray, row: dict) -> dict:
-    """Share of entropy coding in the time of one picture, and a process's peak memory."""
+    """Shares of the two parts of coding in the time of one picture, and a process's peak memory."""
     model = zoo.load(name)
     latents = codec.analyse(model, image[None])[0]
     pack, unpack = partial(codec.pack, model, shape=image.shape), partial(codec.unpack, model)
-    coding = _one_picture(pack, unpack, latents, repeats=3)
-    share = sum(coding) / (row["encode_ms"] + row["decode_ms"])
-    return {"coding_share": share, "peak_mib": _peak_mib(name, image.shape)}
+    both = sum(_one_picture(pack, unpack, latents, repeats=3))
+    scales, _ = _one_picture(model.coder.scale_indices, lambda _: None, latents.y, repeats=3)
+    whole = row["encode_ms"] + row["decode_ms"]
+    return {
+        "coding_share": (both - 2 * scales) / whole,  # each direction asks for the tables once
+        "tables_share": 2 * scales / whole,
+        "peak_mib": _peak_mib(name, image.shape),
+    }
 
 
 def _peak_mib(name: str, shape: tuple[int, ...]) -> float | None:
