@@ -8,12 +8,11 @@ import sys
 from itertools import combinations
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pytest
+from figures import own_figures, texts  # noqa: F401 - a fixture of every test here
 from matplotlib.colors import to_hex, to_rgb
 
-matplotlib.use("Agg")
 from cwlib import viz
 
 plt = viz.plt
@@ -23,18 +22,6 @@ GREY = np.arange(12, dtype=np.uint8).reshape(3, 4)
 COLOUR = np.arange(36, dtype=np.uint8).reshape(3, 4, 3)
 MAP = np.array([[0.0, 3.0, 6.0], [1.0, 2.0, 4.0]])
 VIRIDIS_0, VIRIDIS_1 = (0x44, 0x01, 0x54), (0xFD, 0xE7, 0x25)  # the ends of the published table
-
-
-@pytest.fixture(autouse=True)
-def own_figures():
-    """Every test starts in matplotlib's own style without figures, and leaves neither behind."""
-    with matplotlib.rc_context():
-        yield
-        plt.close("all")
-
-
-def texts(ax) -> list[str]:
-    return [text.get_text() for text in ax.texts]
 
 
 def points(line) -> list[tuple[float, float]]:

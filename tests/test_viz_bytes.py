@@ -2,30 +2,18 @@
 
 import re
 
-import matplotlib
 import numpy as np
 import pytest
+from figures import own_figures, texts  # noqa: F401 - a fixture of every test here
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 
-matplotlib.use("Agg")
 from cwlib import viz
 
 plt = viz.plt
 DATA = bytes(range(0xA0, 0xA0 + 30))
 FIELDS = [("magic", 2), ("version", 1), ("section 0", 23), ("nothing", 0), ("checksum", 4)]
-
-
-@pytest.fixture(autouse=True)
-def own_figures():
-    with matplotlib.rc_context():
-        yield
-        plt.close("all")
-
-
-def texts(ax) -> list[str]:
-    return [text.get_text() for text in ax.texts]
 
 
 def boxes(ax) -> list[tuple[float, float, str]]:

@@ -3,14 +3,13 @@
 import re
 from fractions import Fraction
 
-import matplotlib
 import numpy as np
 import pytest
+from figures import own_figures, texts  # noqa: F401 - a fixture of every test here
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 
-matplotlib.use("Agg")
 from cwlib import viz
 
 plt = viz.plt
@@ -18,17 +17,6 @@ NAMES = ["a", "b", "c"]
 QUARTERS = [0, 2, 3, 4]  # shares 1/2, 1/4, 1/4
 CDF = [0, 32768, 49152, 65536]
 ORANGE = viz.COLOURS["cw"]
-
-
-@pytest.fixture(autouse=True)
-def own_figures():
-    with matplotlib.rc_context():
-        yield
-        plt.close("all")
-
-
-def texts(ax) -> list[str]:
-    return [text.get_text() for text in ax.texts]
 
 
 def boxes(ax) -> list[tuple[float, float, float]]:

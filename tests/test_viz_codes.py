@@ -2,31 +2,18 @@
 
 import io
 
-import matplotlib
 import numpy as np
 import pytest
+from figures import own_figures, texts  # noqa: F401 - a fixture of every test here
 from matplotlib.colors import to_hex
 from PIL import Image
 
-matplotlib.use("Agg")
 from cwlib import viz
 from cwlib.coding import huffman
 
 plt = viz.plt
 CODE = {"A": "0", "B": "10", "C": "110", "D": "111"}
 COUNTS, MERGES = [5, 2, 1, 1], [(2, 3), (1, 4), (0, 5)]  # a chain: 1 + 1, + 2, + 5
-
-
-@pytest.fixture(autouse=True)
-def own_figures():
-    """Every test starts in matplotlib's own style without figures, and leaves neither behind."""
-    with matplotlib.rc_context():
-        yield
-        plt.close("all")
-
-
-def texts(ax) -> list[str]:
-    return [text.get_text() for text in ax.texts]
 
 
 def boxes(ax) -> list[tuple[float, float, float, str]]:

@@ -1,25 +1,12 @@
 """The figures of results on photographs, read back from matplotlib's own objects."""
 
-import matplotlib
 import numpy as np
 import pytest
+from figures import own_figures, texts  # noqa: F401 - a fixture of every test here
 
-matplotlib.use("Agg")
 from cwlib import viz
 
 plt = viz.plt
-
-
-@pytest.fixture(autouse=True)
-def own_figures():
-    """Every test starts in matplotlib's own style without figures, and leaves neither behind."""
-    with matplotlib.rc_context():
-        yield
-        plt.close("all")
-
-
-def texts(ax) -> list[str]:
-    return [text.get_text() for text in ax.texts]
 
 
 # rd_groups
