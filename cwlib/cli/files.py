@@ -68,7 +68,7 @@ def read_picture(path: Path) -> np.ndarray:
             lost = _what_would_be_lost(picture)
             rgba = None if lost else np.asarray(ImageOps.exif_transpose(picture).convert("RGBA"))
     except UnidentifiedImageError as error:  # its own text names an object in memory
-        raise UsageError(f"{path} is not a readable picture: no format that is known here") from error
+        raise UsageError(f"{path} is not a readable picture: unknown format") from error
     except Exception as error:  # Pillow's decoders raise all kinds for damaged files
         raise UsageError(f"{path} is not a readable picture: {error}") from error
     if lost:
