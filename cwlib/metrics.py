@@ -1,4 +1,5 @@
-"""How many bits, how far from the original: bpp, MSE, PSNR, SSIM, MS-SSIM and BD-rate.
+"""How many bits, how far from the original: bpp, MSE, PSNR, SSIM, MS-SSIM (of colours or of luma)
+and BD-rate.
 
 Images are uint8 arrays (H, W) or (H, W, 3) and distances are on the 0..255 scale. The arithmetic is
 float64 NumPy, so a figure does not depend on the device that made the image.
@@ -12,8 +13,8 @@ import numpy as np
 
 _PEAK = 255.0
 _TAPS, _SIGMA = 11, 1.5
-_K1, _K2 = 0.01, 0.03
-_SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+K1, K2 = 0.01, 0.03  # SSIM's constants, as shares of the peak
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 
 def bpp(n_bytes: int, shape: Sequence[int]) -> float:
@@ -66,14 +67,37 @@ def ms_ssim(a: np.ndarray, b: np.ndarray) -> float:
     Source: Wang, Simoncelli and Bovik 2003, Eq. 7, with its weights; in between, the mean of 2x2
     pixels (an odd last row or column is repeated, as TensorFlow does).
     """
-    x, y = _planes(a, b)
-    smallest = (_TAPS - 1) * 2 ** (len(_SCALE_WEIGHTS) - 1) + 1
+    return _ms_ssim(*_planes(a, b))
+
+
+def ms_ssim_luma(a: np.ndarray, b: np.ndarray) -> float:
+    """`ms_ssim` of the luma, the weighted mean of red, green and blue that is meant by brightness.
+
+    The luma of ITU-R BT.601, which JPEG codes and Pillow's mode "L" rounds; here it is not rounded.
+    A grey picture is its own luma, so both measures agree on it; of colours, this is the kinder
+    one, and published figures seldom say which they are.
+    """
+    return _ms_ssim(*(_luma(x) for x in _planes(a, b)))
+
+
+def _luma(x: np.ndarray) -> np.ndarray:
+    """(3, H, W) -> (1, H, W); a grey picture (1, H, W) as it is."""
+    if len(x) == 1:
+        return x
+    r, g, b = x
+    # Y' = 0.299 R' + 0.587 G' + 0.114 B'
+    return (0.299 * r + 0.587 * g + 0.114 * b)[None]
+
+
+def _ms_ssim(x: np.ndarray, y: np.ndarray) -> float:
+    """The mean over the channels of x, y (C, H, W)."""
+    smallest = (_TAPS - 1) * 2 ** (len(SCALE_WEIGHTS) - 1) + 1
     if min(x.shape[1:]) < smallest:
-        raise ValueError(f"MS-SSIM needs sides of at least {smallest} pixels, got {a.shape}")
+        raise ValueError(f"MS-SSIM needs sides of at least {smallest} pixels, got {x.shape[1:]}")
     score = np.ones(len(x))  # one per channel
-    for scale, weight in enumerate(_SCALE_WEIGHTS, 1):
+    for scale, weight in enumerate(SCALE_WEIGHTS, 1):
         luminance, contrast = _similarity(x, y)
-        last = scale == len(_SCALE_WEIGHTS)
+        last = scale == len(SCALE_WEIGHTS)
         term = np.mean(luminance * contrast if last else contrast, axis=(1, 2))
         # MS-SSIM = l_5^w5 prod_s c_s^ws
         score *= np.maximum(term, 0) ** weight
@@ -143,17 +167,22 @@ def _similarity(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     # Var[x] = E[x^2] - E[x]^2 and Cov[x, y] = E[x y] - E[x] E[y], under the Gaussian window
     variances = _blur(x * x + y * y) - mean_x**2 - mean_y**2
     covariance = _blur(x * y) - mean_x * mean_y
-    c1, c2 = (_K1 * _PEAK) ** 2, (_K2 * _PEAK) ** 2
+    c1, c2 = (K1 * _PEAK) ** 2, (K2 * _PEAK) ** 2
     # l = (2 mu_x mu_y + C1) / (mu_x^2 + mu_y^2 + C1), c = (2 s_xy + C2) / (s_x^2 + s_y^2 + C2)
     luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
     return luminance, (2 * covariance + c2) / (variances + c2)
 
 
-def _blur(x: np.ndarray) -> np.ndarray:
-    """Separable Gaussian window over (C, H, W), valid positions only."""
+def gaussian_window() -> np.ndarray:
+    """SSIM's 11 weights along a side, which sum to 1."""
     offsets = np.arange(_TAPS) - _TAPS // 2
     window = np.exp(-(offsets**2) / (2 * _SIGMA**2))
-    window /= window.sum()
+    return window / window.sum()
+
+
+def _blur(x: np.ndarray) -> np.ndarray:
+    """Separable Gaussian window over (C, H, W), valid positions only."""
+    window = gaussian_window()
     height, width = x.shape[1] - _TAPS + 1, x.shape[2] - _TAPS + 1
     rows = sum(w * x[:, i : i + height] for i, w in enumerate(window))  # (C, H - 10, W)
     return sum(w * rows[:, :, i : i + width] for i, w in enumerate(window))  # (C, H - 10, W - 10)

@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from cwlib import losses
+from cwlib import losses, perceptual
 from cwlib.batches import Draws
 from cwlib.experiments import Experiment
+
+_FEATURES = {"vgg": perceptual.vgg16, "vgg-standin": perceptual.stand_in}
+
+
+def features(experiment: Experiment) -> nn.Module | None:
+    """The network besides the model whose features the loss compares; None where there is none.
+
+    Raises perceptual.WeightsUnavailable, ValueError.
+    """
+    of = experiment.lambda_1_of
+    if of == "encoder" or not experiment.lambda_1:
+        return None
+    if of not in _FEATURES:
+        raise ValueError(f"unknown lambda_1_of {of!r}: choose encoder or {', '.join(_FEATURES)}")
+    return _FEATURES[of]()
 
 
 def loss_terms(
@@ -15,26 +30,37 @@ def loss_terms(
     x: Tensor,
     weight: float,
     draws: Draws | None = None,
+    vgg: nn.Module | None = None,
 ) -> dict[str, Tensor]:
     """Forward pass and the loss of the experiment; `weight` (0 .. 1) fades paper 1's rate in.
 
     draws: the noise and strengths of paper 2's nets; None: noise of the moment, strength 1.
+    vgg: what `features` returns.
     """
     if experiment.model == "hierarchical":
-        return _hierarchical_terms(experiment, model, x, draws)
+        return _hierarchical_terms(experiment, model, x, draws, vgg)
     out = model(x)
     terms = {"mse": losses.mse(out.x_hat, x)}
     if out.bits is not None:
         terms["bpp"] = losses.bits_per_pixel(out.bits, x)
+    elif experiment.model == "channels":
+        terms["bpp"] = losses.kept_channel_bits_per_pixel(out.m, x, experiment.channels)
     elif out.m is not None:
         terms["bpp"] = losses.kept_bits_per_pixel(out.m, x, experiment.channels, experiment.reading)
+    rate = terms.get("bpp", x.new_zeros(()))
+    if experiment.rate_target:
+        rate = losses.above(rate, experiment.rate_target)
     # L = MSE + lambda R
-    terms["loss"] = terms["mse"] + weight * experiment.lambda_rate * terms.get("bpp", 0.0)
+    terms["loss"] = terms["mse"] + weight * experiment.lambda_rate * rate
     return terms
 
 
 def _hierarchical_terms(
-    experiment: Experiment, model: nn.Module, x: Tensor, draws: Draws | None
+    experiment: Experiment,
+    model: nn.Module,
+    x: Tensor,
+    draws: Draws | None,
+    vgg: nn.Module | None,
 ) -> dict[str, Tensor]:
     """Paper 2, Eq. 12; `hyper_bpp` and `kept` (share of channels, mean) are for the curve alone."""
     e = experiment
@@ -44,12 +70,17 @@ def _hierarchical_terms(
     terms["hyper_bpp"] = losses.bits_per_pixel(out.hyper_bits, x)
     if out.f is not None:
         terms["kept"] = out.f.mean() / out.z.shape[1]
-    lambda_2, d_feat = e.lambda_2, 0.0
+    lambda_2, d_feat, scale = e.lambda_2, 0.0, 255**2
+    if e.distortion == "ms-ssim":
+        d, scale = 1 - losses.ms_ssim_of_each(out.x_hat, x), 1.0
+        terms["ms_ssim"] = 1 - d.mean()
     if e.lambda_2_low and draws is not None:
         lambda_2 = losses.lambda_of_strength(
             draws.strength, e.lambda_2_low, e.lambda_2, e.strength_min
         )
-    if e.lambda_1:
+    if e.lambda_1 and vgg is not None:
+        d_feat = terms["d_feat"] = losses.vgg_distance(vgg, out.x_hat, x)
+    elif e.lambda_1:
         d_feat = terms["d_feat"] = losses.feature_distance(model.g_a, out.x_hat, x)
-    terms["loss"] = losses.rate_distortion(d, bpp, lambda_2, e.lambda_1, d_feat).mean()
+    terms["loss"] = losses.rate_distortion(d, bpp, lambda_2, e.lambda_1, d_feat, scale).mean()
     return terms

@@ -29,7 +29,7 @@ from cwlib.averages import Average
 from cwlib.checkpoints import TrainingStopped
 from cwlib.experiments import Experiment
 from cwlib.models import catalogue, ordering
-from cwlib.objectives import loss_terms
+from cwlib.objectives import features, loss_terms
 
 CHECKPOINT_SECONDS = 30.0
 LOG_EVERY = 50  # steps, whose mean is a row of the learning curve
@@ -95,9 +95,10 @@ class Objective(nn.Module):
     def __init__(self, experiment: Experiment, model: nn.Module):
         super().__init__()
         self.experiment, self.model = experiment, model
+        self.vgg = features(experiment)
 
     def forward(self, x: Tensor, weight: float, draws: batches.Draws | None) -> dict[str, Tensor]:
-        return loss_terms(self.experiment, self.model, x, weight, draws)
+        return loss_terms(self.experiment, self.model, x, weight, draws, self.vgg)
 
 
 def train(
@@ -115,9 +116,9 @@ def train(
 ) -> Run:
     """Train an experiment; checkpoints go to folder/checkpoint.pt every half minute.
 
-    budget: None means the experiment's own epochs. images: (N, 28, 28) uint8, None loads MNIST; for
-    an experiment on photographs, uint8 (H, W, 3) each. half: convolutions in bfloat16. compiled:
-    through torch.compile. log_every: steps in a row of the curve, None: LOG_EVERY.
+    budget: None means the experiment's own steps or epochs. images: (N, 28, 28) uint8, None loads
+    MNIST; for an experiment on photographs, uint8 (H, W, 3) each. half: convolutions in bfloat16.
+    compiled: through torch.compile. log_every: steps in a row of the curve, None: LOG_EVERY.
     Under torchrun all its processes train together, in a `folder` that each of them sees.
     Raises TrainingStopped; on KeyboardInterrupt it ends the step, saves, then raises.
     """
@@ -130,7 +131,8 @@ def train(
     with parallel.join(pick_device(device)) as team:
         shown = progress_bar and team.leads
         source = batches.source(experiment, images, shown)
-        budget = budget or Budget(steps=round(experiment.epochs * source.per_epoch))
+        steps = experiment.steps or round(experiment.epochs * source.per_epoch)
+        budget = budget or Budget(steps=steps)
         torch.manual_seed(experiment.seed)
         model = catalogue.build(experiment)
         if warm_start is not None and not resume:
@@ -230,7 +232,8 @@ class _Loop:
     def run(
         self, source: batches.Digits | batches.Crops, progress_bar: bool, compiled: bool
     ) -> None:
-        objective = self.team.wrap(Objective(self.experiment, self.model))
+        objective = Objective(self.experiment, self.model).to(self.team.device)
+        objective = self.team.wrap(objective)
         if compiled:
             objective = torch.compile(objective)
         last_save = last_tick = time.monotonic()

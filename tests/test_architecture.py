@@ -12,7 +12,18 @@ PACKAGE = Path(__file__).resolve().parent.parent / "cwlib"
 # are packages, each on one floor, whose modules may import each other as long as there is no
 # circle.
 FLOORS = [
-    ["coding", "quantize", "layers", "gdn", "metrics", "sources", "experiments", "viz", "averages"],
+    [
+        "coding",
+        "quantize",
+        "layers",
+        "gdn",
+        "metrics",
+        "sources",
+        "experiments",
+        "viz",
+        "averages",
+        "perceptual",
+    ],
     ["importance", "data", "checkpoints", "parallel"],
     ["priors", "losses", "baselines"],
     ["models"],
@@ -20,6 +31,7 @@ FLOORS = [
     ["batches"],
     ["objectives"],
     ["codec", "training"],
+    ["runs"],
     ["evaluation", "benchmark", "widgets"],
     ["cli"],
     ["__main__"],

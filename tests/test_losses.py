@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cwlib import losses
+from cwlib import losses, metrics
 from cwlib.importance import READINGS
 
 
@@ -118,3 +118,49 @@ def test_the_slope_of_the_feature_distance_is_its_closed_form():
     # d/dx_hat of sum_c w_c^2 (x_hat - x)^2 / (C h w)
     wanted = 2 * (encoder.weight**2).sum() * (x_hat - x) / (3 * 2 * 2)
     torch.testing.assert_close(x_hat.grad, wanted)
+
+
+def test_ms_ssim_of_a_batch_is_the_measure_of_each_picture():
+    rng = np.random.default_rng(0)
+    smooth = rng.integers(0, 256, (2, 6, 6, 3)).repeat(32, 1).repeat(32, 2)
+    noisy = np.clip(smooth + rng.normal(0, 20, smooth.shape), 0, 255).astype(np.uint8)
+    smooth = smooth.astype(np.uint8)
+    a, b = (torch.from_numpy(t).permute(0, 3, 1, 2).double().float() / 255 for t in (smooth, noisy))
+    found = losses.ms_ssim_of_each(b, a)
+    wanted = [metrics.ms_ssim(x, y) for x, y in zip(smooth, noisy, strict=True)]
+    torch.testing.assert_close(found, torch.tensor(wanted), atol=2e-4, rtol=0)
+
+
+def test_ms_ssim_can_be_climbed():
+    x = torch.rand(1, 1, 176, 176)
+    x_hat = (0.5 * x + 0.5 * torch.rand_like(x)).requires_grad_()
+    before = losses.ms_ssim_of_each(x_hat, x)
+    before.sum().backward()
+    step = x_hat.detach() + 0.02 * x_hat.grad / x_hat.grad.abs().max()
+    assert losses.ms_ssim_of_each(step, x) > before
+
+
+def test_ms_ssim_of_unlike_pictures_has_a_finite_slope():
+    x = torch.rand(1, 1, 176, 176)
+    x_hat = (1 - x).requires_grad_()  # every contrast term is negative
+    losses.ms_ssim_of_each(x_hat, x).sum().backward()
+    assert x_hat.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("side", [160, 168])
+def test_ms_ssim_refuses_sides_that_do_not_halve_four_times(side):
+    x = torch.zeros(1, 1, 192, side)
+    with pytest.raises(ValueError, match=f"192x{side}"):
+        losses.ms_ssim_of_each(x, x)
+
+
+def test_a_map_of_channels_keeps_its_share_of_all_code_bits():
+    m = torch.tensor([0.25, 0.75]).view(1, 1, 1, 2)
+    x = torch.zeros(1, 1, 8, 16)
+    # half of 8 channels x 2 places x 6 bits, over 128 pixels
+    assert losses.kept_channel_bits_per_pixel(m, x, 8).item() == pytest.approx(48 / 128)
+
+
+def test_a_rate_below_its_target_costs_nothing():
+    rates = torch.tensor([0.1, 0.2, 0.5])
+    torch.testing.assert_close(losses.above(rates, 0.2), torch.tensor([0.0, 0.0, 0.3]))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from cwlib import batches, experiments
+from cwlib import batches, experiments, objectives
 from cwlib.models import autoencoders, catalogue
 from cwlib.objectives import loss_terms
 
@@ -60,3 +60,42 @@ def test_each_image_has_its_own_strength_noise_and_lambda(gains):
             mse = (255 * (out.x_hat - x[k])).square().mean().item()
             parts.append(lambda_2 * mse + out.bits.item() / 32**2)
     assert terms["loss"].item() == pytest.approx(sum(parts) / 2, rel=1e-5)
+
+
+def test_the_rate_of_a_channel_mask_counts_from_its_target_on():
+    e = replace(experiments.get("tiny-first"), width=4, lambda_rate=2.0, rate_target=0.25)
+    model = torch.nn.Identity()
+    m, x = torch.full((1, 1, 16, 16), 0.5), torch.zeros(1, 1, 128, 128)
+    model.forward = lambda _: autoencoders.Output(x + 0.5, m, m, m)
+    terms = loss_terms(e, model, x, 1.0)
+    # half of 8 x 16 x 16 x 6 bits over 128 x 128 pixels
+    assert terms["bpp"].item() == pytest.approx(0.375)
+    assert terms["loss"].item() == pytest.approx(0.25 + 2.0 * (0.375 - 0.25))
+    below = loss_terms(replace(e, rate_target=0.5), model, x, 1.0)
+    assert below["loss"].item() == pytest.approx(0.25)
+
+
+def test_ms_ssim_takes_the_place_of_the_mse_where_the_experiment_says_so():
+    e = replace(PHOTO, distortion="ms-ssim", lambda_2=12.0)
+    model = catalogue.build(e).eval()
+    x = torch.rand(1, 3, 192, 192)
+    with torch.no_grad():
+        terms = loss_terms(e, model, x, 1.0)
+    wanted = 12.0 * (1 - terms["ms_ssim"]) + terms["bpp"]
+    assert terms["loss"].item() == pytest.approx(wanted.item(), rel=1e-6)
+    assert terms["mse"].item() != pytest.approx(1 - terms["ms_ssim"].item())
+
+
+def test_vggs_features_take_the_encoders_place_in_the_perceptual_term():
+    e = replace(PHOTO, lambda_1=10.0, lambda_1_of="vgg-standin")
+    vgg = objectives.features(e)
+    model = catalogue.build(e).eval()
+    x = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        terms = loss_terms(e, model, x, 1.0, vgg=vgg)
+        wanted = (vgg(model(x).x_hat) - vgg(x)).square().mean()
+    assert terms["d_feat"].item() == pytest.approx(wanted.item(), rel=1e-4)
+    assert objectives.features(PHOTO) is None
+    assert objectives.features(replace(PHOTO, lambda_1=10.0)) is None
+    with pytest.raises(ValueError, match="unknown lambda_1_of 'lpips'"):
+        objectives.features(replace(e, lambda_1_of="lpips"))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import time
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,7 +69,7 @@ def info(args: argparse.Namespace) -> None:
 
 
 def train(args: argparse.Namespace) -> None:
-    from cwlib import data, experiments, training, zoo
+    from cwlib import experiments, runs, training
 
     for name in ("minutes", "steps", "width"):
         if getattr(args, name) is not None and not getattr(args, name) > 0:
@@ -85,33 +84,22 @@ def train(args: argparse.Namespace) -> None:
         budget = training.Budget(seconds=60 * args.minutes)
     elif args.steps is not None:
         budget = training.Budget(steps=args.steps)
-    warm = zoo.load(experiment.warm_start).net if experiment.warm_start else None
-    folder = args.runs / experiment.name
-    images, described = _training_images(experiment, args.photos)
-    run = training.train(
-        experiment, folder, budget, args.device, args.resume, warm, images, compiled=args.compile
+    model = runs.make(
+        experiment,
+        _train_words(args, changed),
+        args.runs / experiment.name,
+        runs.training_set(experiment, args.photos),
+        out=args.out,
+        start=None if args.resume else runs.warm_start(experiment, args.runs),
+        budget=budget,
+        device=args.device,
+        resume=args.resume,
+        compiled=args.compile,
     )
-    if not run.leads:  # under torchrun one process writes for all
-        return
-    card = _card(_train_words(args, changed), described, experiment, run, len(images))
-    learn = data.resize_digits(images[:1000]) if experiment.dataset == "mnist" else None
-    model = zoo.save(run.model, args.out or folder, card, learn)
-    print(f"{model.name}: {run.step} steps in {run.seconds:.0f} s -> {args.out or folder}")
-
-
-def _training_images(experiment, folder: Path | None) -> tuple[Sequence[np.ndarray], str]:
-    """The images that an experiment trains on and what the card says of them."""
-    from cwlib import data
-
-    if experiment.dataset == "mnist":
-        return data.mnist28("train")[0], "MNIST training set, 60,000 digits at 128x128"
-    if folder is None:
-        if "CWLIB_DATA" not in os.environ:
-            raise UsageError("--photos FOLDER is missing: this experiment trains on photographs")
-        folder = Path(os.environ["CWLIB_DATA"]) / "train"
-    photos = data.photos(folder)
-    crops = f"random {experiment.crop}x{experiment.crop} crops"
-    return photos, f"{len(photos)} photographs of {folder.resolve().name}, {crops}"
+    if model is not None:
+        steps, seconds = model.card["steps"], model.card["seconds"]
+        where = args.out or args.runs / experiment.name
+        print(f"{model.name}: {steps} steps in {seconds} s -> {where}")
 
 
 def _train_words(args: argparse.Namespace, changed: dict) -> str:
@@ -123,61 +111,86 @@ def _train_words(args: argparse.Namespace, changed: dict) -> str:
     return " ".join(words)
 
 
-def _card(command: str, described: str, experiment, run, n_images: int) -> dict:
-    """Where a model comes from, for the file beside its weights."""
-    import torch
+def study(args: argparse.Namespace) -> None:
+    from cwlib import evaluation, experiments
+    from cwlib.evaluation import studies
 
-    from cwlib import training
-
-    return {
-        "command": command,
-        "data": described,
-        "seed": experiment.seed,
-        "steps": run.step,
-        "epochs": round(run.step * experiment.batch_size / n_images, 2),
-        "seconds": round(run.seconds),
-        "device": _device_name(run.device) + f" x {run.processes}" * (run.processes > 1),
-        "torch": torch.__version__.split("+")[0],
-        "date": time.strftime("%Y-%m-%d"),
-        "curve": training.thinned(run.curve),
-    }
-
-
-def _device_name(device: str) -> str:
-    import torch
-
-    if device.startswith("cuda"):
-        return torch.cuda.get_device_name(0)
-    n = torch.get_num_threads()
-    return f"cpu, {n} thread{'s' * (n > 1)}" if device == "cpu" else device
+    wanted = experiments.study(args.study)
+    if args.seeds and min(args.seeds) < 0:
+        raise UsageError("--seeds must be 0 or more")
+    if args.out:
+        evaluation.open_results(args.out)  # junk is refused before the work, not after it
+    found = studies.run(wanted, args.runs, args.only, args.seeds, args.device, args.photos)
+    for command, record in found:
+        if args.out:
+            evaluation.merge(args.out, command, [record])
+        print(json.dumps({k: v for k, v in record.items() if k != "curve"}))
 
 
 def evaluate(args: argparse.Namespace) -> None:
-    from cwlib import evaluation, zoo
+    from cwlib import baselines, evaluation
 
-    table = evaluation.targets(args.data)
-    if args.model != "all" and args.model not in table:
-        other = "mnist" if args.data != "mnist" else "kodak"
-        hint = f"; for this one say --data {other}" * (args.model in evaluation.targets(other))
-        known = ", ".join(table)
-        raise UsageError(f"unknown model or study {args.model!r}{hint}: there are {known}")
+    chosen = _chosen(args.model, args.data)
     if args.limit is not None and args.limit <= 0:
         raise UsageError("--limit must be above zero")
     if args.out:
         evaluation.open_results(args.out)  # junk is refused before the work, not after it
-    test = _test_images(args.data, args.limit)
-    for name in table if args.model == "all" else [args.model]:
-        records = table[name](test)
+    test = None if args.model == "training" else _test_images(args.data, args.limit)
+    left_out = []
+    for name, measure in chosen.items():
+        try:
+            records = measure(test)
+        except baselines.CodecMissing as error:
+            if args.model != "all":
+                raise
+            left_out.append(f"{name} ({error})")
+            continue
         if args.out:
-            command = f"cwlib eval {name}" + (f" --data {test.name}" * (args.data != "mnist"))
-            command += f" --limit {args.limit}" if args.limit else ""
-            evaluation.merge(args.out, command, records)
-            # the card is about the whole of the public test set, and nothing else
-            if name in zoo.names() and not args.limit and args.data in ("mnist", "kodak"):
-                zoo.write_metrics(name, records[0])
+            _write_results(args, name, test, records)
         for record in records:
-            if record["image"] == "mean":
-                print(json.dumps(record))
+            if record.get("image", "mean") == "mean":
+                print(json.dumps({k: v for k, v in record.items() if not isinstance(v, list)}))
+    if len(left_out) == len(chosen):
+        raise UsageError(f"nothing was measured; left out: {', '.join(left_out)}")
+    if left_out:
+        print(f"cwlib: left out: {', '.join(left_out)}", file=sys.stderr)
+
+
+def _chosen(model: str, dataset: str) -> dict[str, Callable[..., list[dict]]]:
+    """What MODEL of `cwlib eval` stands for: names, and what measures each."""
+    from cwlib import evaluation
+
+    if model == "training":
+        return {model: lambda _: evaluation.training_records()}
+    table = evaluation.targets(dataset)
+    if model == "all":
+        return table
+    if model in table:
+        return {model: table[model]}
+    path = Path(model)
+    if path.suffix == ".safetensors":
+        return {path.name: evaluation.of_weights(path, dataset)}
+    if path.is_file():
+        raise UsageError(f"{path} is not a file of weights: name the .safetensors that train wrote")
+    other = "mnist" if dataset != "mnist" else "kodak"
+    hint = f"; for this one say --data {other}" * (model in evaluation.targets(other))
+    known = ", ".join([*table, "training"])
+    raise UsageError(f"unknown model or study {model!r}{hint}: there are {known}")
+
+
+def _write_results(args: argparse.Namespace, name: str, test, records: list[dict]) -> None:
+    """Into the results file; and into the model's card, where the file is the book's own."""
+    from cwlib import evaluation, zoo
+
+    command = f"cwlib eval {name}"
+    if test is not None:
+        command += f" --data {test.name}" * (args.data != "mnist")
+        command += f" --limit {args.limit}" if args.limit else ""
+    evaluation.merge(args.out, command, records)
+    # the card is about the whole of the public test set, and nothing else
+    whole = args.data in ("mnist", "kodak") and not args.limit
+    if name in zoo.names() and whole and evaluation.is_the_books(args.out):
+        zoo.write_metrics(name, records[0])
 
 
 def _test_images(dataset: str, limit: int | None):
@@ -217,7 +230,10 @@ def models(args: argparse.Namespace) -> None:
             print(f"  {name:18} {experiment.note}")
     for dataset, more in (("mnist", ""), ("kodak", " --data kodak")):
         studies = [name for name in evaluation.targets(dataset) if name not in trained]
-        print(f"studies (cwlib eval NAME{more}): {', '.join(studies)}")
+        print(f"measurements (cwlib eval NAME{more}): {', '.join(studies)}")
+    print("studies (cwlib study NAME):")
+    for study in experiments.STUDIES.values():
+        print(f"  {study.name:18} {study.question}")
 
 
 def bench(args: argparse.Namespace) -> None:

@@ -94,6 +94,13 @@ def _coding(add: Callable[..., argparse.ArgumentParser]) -> None:
     p.add_argument("file", type=Path, metavar="FILE")
 
 
+WHAT_IS_NOTED = """
+
+--out puts the records into a results file, in place of those that the same command made before. If
+that is one of the book's own, in book/results of the repository that holds this package, a measure
+of a shipped model on the whole of mnist or kodak goes into its card too; no other file changes."""
+
+
 def _training(add: Callable[..., argparse.ArgumentParser]) -> None:
     p = add("train", commands.train, "train an experiment", "cwlib train mnist-cw --minutes 30")
     p.add_argument("experiment", metavar="EXPERIMENT")
@@ -110,12 +117,33 @@ def _training(add: Callable[..., argparse.ArgumentParser]) -> None:
     p.add_argument("--out", type=Path, help="folder for weights and card (default: RUNS/NAME)")
 
     p = add(
+        "study",
+        commands.study,
+        "train and measure the small nets that answer one question",
+        "cwlib study masks --seeds 0 --out book/results/ablations.json",
+        "\n\nA run that came to its end in RUNS is measured again, not trained again.",
+    )
+    p.add_argument("study", metavar="STUDY", help="see cwlib models")
+    p.add_argument("--only", nargs="+", metavar="NAME", help="some of its members")
+    p.add_argument("--seeds", nargs="+", type=int, metavar="SEED", help="other seeds than its own")
+    p.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (default %(default)s)")
+    p.add_argument("--photos", type=Path, help="pictures to train on (default: $CWLIB_DATA/train)")
+    p.add_argument("--runs", type=Path, default=Path("runs/studies"), help="folder for the runs")
+    p.add_argument("--out", type=Path, help="results file to write into (default: print)")
+
+    p = add(
         "eval",
         commands.evaluate,
-        "measure on test images; with --out, the model's card notes it too",
+        "measure on test images",
         "cwlib eval mnist-cw --limit 500",
+        WHAT_IS_NOTED,
     )
-    p.add_argument("model", metavar="MODEL", help="a model, a study (see cwlib models), or 'all'")
+    p.add_argument(
+        "model",
+        metavar="MODEL",
+        help="a model, its .safetensors file, a study (see cwlib models), 'all' for all that there "
+        "is for this data, or 'training' for what training takes and took",
+    )
     p.add_argument("--data", default="mnist", help="mnist, kodak or a FOLDER (default %(default)s)")
     p.add_argument("--limit", type=int, help="only the first so many images")
     p.add_argument("--out", type=Path, help="results file to write into (default: print)")

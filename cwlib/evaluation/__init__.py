@@ -3,10 +3,11 @@
 `targets(dataset)` names all that `cwlib eval` can do.
 """
 
+import os
 from collections.abc import Callable
 
 from cwlib import zoo
-from cwlib.evaluation import photos
+from cwlib.evaluation import claims, photos
 from cwlib.evaluation.digits import (
     IMPORTANCE_STEPS,
     TestSet,
@@ -19,7 +20,9 @@ from cwlib.evaluation.digits import (
     source_records,
     uniform_records,
 )
+from cwlib.evaluation.plans import Plan, plan, training_records
 from cwlib.evaluation.results import (
+    is_the_books,
     merge,
     one,
     open_results,
@@ -28,7 +31,8 @@ from cwlib.evaluation.results import (
     summarise,
 )
 
-Targets = dict[str, Callable[[TestSet | photos.Photos], list[dict]]]
+Target = Callable[[TestSet | photos.Photos], list[dict]]
+Targets = dict[str, Target]
 
 
 def targets(dataset: str = "mnist") -> Targets:
@@ -39,6 +43,23 @@ def targets(dataset: str = "mnist") -> Targets:
     return _digit_targets() if dataset == "mnist" else _photo_targets()
 
 
+def of_weights(path: str | os.PathLike, dataset: str = "mnist") -> Target:
+    """What measures a weights file of your own, as `targets` has it for those of the package.
+
+    Raises ValueError where the model is of other pictures, and as `zoo.load` does.
+    """
+    model = zoo.load(path)
+    digits = model.experiment.dataset == "mnist"
+    if digits != (dataset == "mnist"):
+        pictures, fitting = ("digits", "mnist") if digits else ("photographs", "kodak or a folder")
+        raise ValueError(
+            f"{os.fspath(path)} holds {model.name}, a model of {pictures}: the data to measure it "
+            f"on is {fitting}, not {dataset}"
+        )
+    records = model_records if digits else photos.model_records
+    return lambda test: records(path, test)
+
+
 def _digit_targets() -> Targets:
     table: Targets = {
         name: lambda test, name=name: model_records(name, test) for name in _trained_on("mnist")
@@ -47,6 +68,7 @@ def _digit_targets() -> Targets:
     table["accounting"] = accounting_records
     table["baselines"] = baseline_records
     table["source"] = source_records
+    table["claims"] = lambda test: claims.digit_records(_trained_on("mnist"), test)
     for name in ("mnist-cw", "mnist-cw1"):
         table[f"importance:{name}"] = lambda test, name=name: importance_records(name, test)
     return table
@@ -62,6 +84,7 @@ def _photo_targets() -> Targets:
     for codec in photos.CODECS:
         table[codec] = lambda test, codec=codec: photos.baseline_records(codec, test)
     table["jpeg-standard"] = lambda test: photos.quality_records("jpeg-standard", test)
+    table["claims"] = lambda test: claims.photo_records(_trained_on("photos"), test)
     return table
 
 
@@ -71,21 +94,26 @@ def _trained_on(dataset: str) -> list[str]:
 
 __all__ = [
     "IMPORTANCE_STEPS",
+    "Plan",
     "TestSet",
     "accounting_records",
     "baseline_records",
     "importance_records",
+    "is_the_books",
     "merge",
     "mnist",
     "model_records",
+    "of_weights",
     "one",
     "open_results",
     "paper_accounting",
     "photos",
+    "plan",
     "read",
     "results_file",
     "source_records",
     "summarise",
     "targets",
+    "training_records",
     "uniform_records",
 ]

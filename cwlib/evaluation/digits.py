@@ -6,6 +6,7 @@ figures that are not (the paper's own accounting) have `estimated: true`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -54,12 +55,15 @@ def _in_batches(n: int, name: str, progress: bool) -> Iterator[slice]:
 
 
 def model_records(
-    name: str, test: TestSet, importance: float = 1.0, progress: bool = True
+    name: str | os.PathLike, test: TestSet, importance: float = 1.0, progress: bool = True
 ) -> list[dict]:
-    """Real streams of a trained model: packed, unpacked, compared symbol by symbol, decoded."""
+    """Real streams of a trained model: packed, unpacked, compared symbol by symbol, decoded.
+
+    name: as `zoo.load` takes it, so the path of a weights file too.
+    """
     model = zoo.load(name)
     rates, errors, kept = [], [], []
-    for part in _in_batches(len(test.images), name, progress):
+    for part in _in_batches(len(test.images), model.name, progress):
         images = test.images[part]
         shape = images.shape[1:]
         latents = codec.analyse(model, images, importance)
@@ -67,7 +71,9 @@ def model_records(
         decoded = [codec.unpack(model, blob) for blob in blobs]
         for a, b in zip(latents, decoded, strict=True):
             if not np.array_equal(a.symbols, b.symbols):
-                raise stream.StreamError(f"{name}: a stream did not decode to its own symbols")
+                raise stream.StreamError(
+                    f"{model.name}: a stream did not decode to its own symbols"
+                )
         rates += [metrics.bpp(len(blob), shape) for blob in blobs]
         errors += list(_mse(images, codec.synthesise(model, decoded, shape)))
         if model.experiment.model.startswith("cw"):
@@ -77,7 +83,7 @@ def model_records(
         more["kept_bits"] = float(np.mean(kept))
     if model.experiment.lambda_rate:
         more["lambda_rate"] = model.experiment.lambda_rate
-    return summarise(name, test.name, rates, errors, **more)
+    return summarise(model.name, test.name, rates, errors, **more)
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ Every `bpp` is 8 * len(stream) / pixels of a stream that was decoded again. Each
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,12 +51,16 @@ def folder(path: Path, limit: int | None = None) -> Photos:
 
 
 def score(image: np.ndarray, decoded: np.ndarray, n_bytes: int) -> dict[str, float]:
-    """bpp, MSE, PSNR (none where nothing was lost) and MS-SSIM (none below 161 pixels)."""
+    """bpp, MSE, PSNR (none where nothing was lost) and two MS-SSIMs (none below 161 pixels).
+
+    `ms_ssim` is the mean over the colours; `ms_ssim_luma` is of the luma (BT.601, not rounded).
+    """
     row = {"bpp": metrics.bpp(n_bytes, image.shape), "mse": metrics.mse(image, decoded)}
     if row["mse"]:
         row["psnr"] = metrics.psnr(image, decoded)
     if min(image.shape[:2]) >= MS_SSIM_SIDE:
         row["ms_ssim"] = metrics.ms_ssim(image, decoded)
+        row["ms_ssim_luma"] = metrics.ms_ssim_luma(image, decoded)
     return row
 
 
@@ -125,11 +130,12 @@ def quality_records(name: str, photos: Photos, progress: bool = True) -> list[di
 
 
 def model_records(
-    name: str, photos: Photos, importance: float = 1.0, progress: bool = True
+    name: str | os.PathLike, photos: Photos, importance: float = 1.0, progress: bool = True
 ) -> list[dict]:
     """Real streams of a trained model, decoded again from their bytes.
 
-    `estimated_bpp`: what the model's own likelihoods say that the stream should take.
+    name: as `zoo.load` takes it, so the path of a weights file too; the records have the model's
+    own name. `estimated_bpp`: what its likelihoods say that the stream should take.
     """
     model = zoo.load(name)
 
@@ -138,14 +144,14 @@ def model_records(
         blob = codec.pack(model, latents, image.shape)
         decoded = codec.unpack(model, blob)
         if not (np.array_equal(latents.z, decoded.z) and np.array_equal(latents.y, decoded.y)):
-            raise StreamError(f"{name}: a stream did not decode to its own symbols")
+            raise StreamError(f"{model.name}: a stream did not decode to its own symbols")
         more = {"estimated_bpp": estimated_bits(model, latents) / (image.shape[0] * image.shape[1])}
         more |= {"live_channels": int(latents.z.any(axis=(1, 2)).sum())}
         return blob, codec.synthesise(model, [decoded], image.shape)[0], more
 
-    rows = _run(name, photos, code, progress)
+    rows = _run(model.name, photos, code, progress)
     experiment = model.experiment
-    base = {"experiment": name, "dataset": photos.name, "seed": experiment.seed}
+    base = {"experiment": model.name, "dataset": photos.name, "seed": experiment.seed}
     base |= {"importance": importance, "lambda_2": experiment.lambda_2}
     return with_mean(base, photos.labels, rows)
 
@@ -157,7 +163,9 @@ def estimated_bits(model: zoo.TrainedModel, latents: codec.photos.Latents) -> fl
     return float(sum(model.net.bits(z, y)))
 
 
-def importance_records(name: str, photos: Photos, progress: bool = True) -> list[dict]:
+def importance_records(
+    name: str | os.PathLike, photos: Photos, progress: bool = True
+) -> list[dict]:
     """One model at several `importance=` factors: means only."""
     records = []
     for step in IMPORTANCE_STEPS:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 SINGLE_IMAGES = 10  # images with a record of their own
+BOOK = Path(__file__).resolve().parents[2] / "book" / "results"  # of this package's repository
 
 
 def summarise(
@@ -79,6 +80,11 @@ def open_results(path: Path) -> tuple[str, list[dict]]:
         return found["made_by"], found["records"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a results file ({error!r}): name another") from error
+
+
+def is_the_books(path: Path) -> bool:
+    """Whether a results file is one of the book's own, in the repository of this package."""
+    return Path(path).resolve().parent == BOOK
 
 
 def results_file(name: str) -> Path:

@@ -237,6 +237,8 @@ class ContentWeightedAE1(ContentWeightedAE):
     decoder also sees the map (it is in the stream anyway) and so knows how precise each value is; a
     small causal context net (`ContextPrior`) predicts map and code, so that `bits` is what
     arithmetic coding will cost and the loss can trade it against distortion.
+    With `Experiment.fixed_level` the map is that level everywhere and costs nothing: the same net
+    with the same number of bits for every value, to compare with.
     """
 
     def __init__(self, experiment: Experiment):
@@ -248,6 +250,14 @@ class ContentWeightedAE1(ContentWeightedAE):
         )
         nn.init.constant_(self.importance_net[-1].bias, 0.5)
         self.prior = ContextPrior(n, experiment.reading)
+
+    def analyse(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x (B, 1, H, W) in [0, 1] -> code z (B, C, H/8, W/8) and map m (B, 1, H/8, W/8)."""
+        level = self.experiment.fixed_level
+        if level is None:
+            return super().analyse(x)
+        z = torch.sigmoid(self.g_a(x).float())
+        return z, torch.full_like(z[:, :1], (level + 0.5) / 2**importance.MAP_BITS)
 
     def synthesise(self, z_hat: Tensor, m_hat: Tensor | None = None) -> Tensor:
         """z_hat (B, C, H/8, W/8), m_hat (B, 1, H/8, W/8) levels / 4 -> x_hat (B, 1, H, W)."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from torch import nn
 
 from cwlib.experiments import Experiment
-from cwlib.models import autoencoders, hierarchical
+from cwlib.models import autoencoders, hierarchical, variants
 
 KINDS: dict[str, type[nn.Module]] = {
     **autoencoders.KINDS,
+    **variants.KINDS,
     "hierarchical": hierarchical.Hierarchical,
 }
 

@@ -1,0 +1,139 @@
+"""From an experiment to weights and their card: what `cwlib train` and the studies share."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from cwlib import data, training, zoo
+from cwlib.experiments import Experiment
+
+CODE_DIGITS = 1000  # training digits that a Huffman code is learnt from
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Images to train on and what a card says of them."""
+
+    images: Sequence[np.ndarray]
+    described: str
+
+
+def training_set(experiment: Experiment, folder: Path | None = None) -> TrainingSet:
+    """The images of an experiment; `folder` of photographs: None means $CWLIB_DATA/train.
+
+    Raises ValueError where there is none, and as `data` does.
+    """
+    if experiment.dataset == "mnist":
+        digits = data.mnist28("train")[0]
+        return TrainingSet(digits, "MNIST training set, 60,000 digits at 128x128")
+    if folder is None:
+        if "CWLIB_DATA" not in os.environ:
+            raise ValueError("--photos FOLDER is missing: this experiment trains on photographs")
+        folder = Path(os.environ["CWLIB_DATA"]) / "train"
+    photos = data.photos(folder)
+    crops = f"random {experiment.crop}x{experiment.crop} crops"
+    return TrainingSet(photos, f"{len(photos)} photographs of {folder.resolve().name}, {crops}")
+
+
+def warm_start(experiment: Experiment, runs: Path, suffix: str = "") -> nn.Module | None:
+    """The net that training starts from: a shipped one, or one that was trained in `runs`.
+
+    Raises zoo.UnknownModel that says what to train first; None where nothing is wanted.
+    """
+    name = experiment.warm_start
+    if name is None:
+        return None
+    if name in zoo.names():
+        return zoo.load(name).net
+    path = weights(runs / (name + suffix), name)
+    if not path.exists():
+        raise zoo.UnknownModel(
+            f"{experiment.name} starts from {name}, which is not trained yet: first run "
+            f"cwlib train {name}"
+        )
+    return zoo.load(path).net
+
+
+def weights(folder: Path, name: str) -> Path:
+    """Where a run in `folder` leaves its weights."""
+    return folder / f"{name}.safetensors"
+
+
+def make(
+    experiment: Experiment,
+    command: str,
+    folder: Path,
+    source: TrainingSet,
+    *,
+    out: Path | None = None,
+    start: nn.Module | None = None,
+    budget: training.Budget | None = None,
+    device: str = "auto",
+    resume: bool = False,
+    compiled: bool = False,
+    progress_bar: bool = True,
+) -> zoo.TrainedModel | None:
+    """Train with checkpoints in `folder`, save weights and card in `out` (None: there too).
+
+    None in all but one of several processes. Raises as training.train and zoo.save do.
+    """
+    run = training.train(
+        experiment,
+        folder,
+        budget,
+        device,
+        resume,
+        start,
+        source.images,
+        progress_bar=progress_bar,
+        compiled=compiled,
+    )
+    if not run.leads:  # under torchrun one process writes for all
+        return None
+    learn = None
+    if experiment.dataset == "mnist":
+        learn = data.resize_digits(source.images[:CODE_DIGITS])
+    told = card(command, source, experiment, run)
+    return zoo.save(run.model, out or folder, told, learn)
+
+
+def finished(experiment: Experiment, folder: Path) -> zoo.TrainedModel | None:
+    """What an earlier run left in `folder`, if it had just these settings and came to its end."""
+    path = weights(folder, experiment.name)
+    if not path.exists():
+        return None
+    model = zoo.load(path)
+    whole = model.card["steps"] >= experiment.steps
+    return model if whole and asdict(model.experiment) == asdict(experiment) else None
+
+
+def card(command: str, source: TrainingSet, experiment: Experiment, run: training.Run) -> dict:
+    """Where a model comes from, for the file beside its weights."""
+    return {
+        "command": command,
+        "data": source.described,
+        "seed": experiment.seed,
+        "steps": run.step,
+        "epochs": round(run.step * experiment.batch_size / len(source.images), 2),
+        "seconds": round(run.seconds),
+        "device": device_name(run.device) + f" x {run.processes}" * (run.processes > 1),
+        "torch": torch.__version__.split("+")[0],
+        "date": time.strftime("%Y-%m-%d"),
+        "curve": training.thinned(run.curve),
+    }
+
+
+def device_name(device: str) -> str:
+    """'cuda' -> the name of the GPU; 'cpu' -> with its threads."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(0)
+    n = torch.get_num_threads()
+    return f"cpu, {n} thread{'s' * (n > 1)}" if device == "cpu" else device
