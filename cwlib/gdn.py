@@ -34,6 +34,11 @@ def lower_bound(x: Tensor, bound: float) -> Tensor:
     """max(x, bound), with a gradient that still lets a value below the bound climb back.
 
     Plain clamping has slope zero there: what has fallen below would stay there for ever.
+
+    >>> x = torch.tensor(-1.0, requires_grad=True)
+    >>> (-lower_bound(x, 0.0)).backward()  # a loss that falls as x rises
+    >>> x.grad
+    tensor(-1.)
     """
     return _LowerBound.apply(x, bound)
 
@@ -106,6 +111,7 @@ class GDN(nn.Module):
         self.gamma_root = nn.Parameter(to_root(gamma_init * torch.eye(channels)))
 
     def forward(self, x: Tensor) -> Tensor:
+        """x: (B, C, H, W) -> the same shape, float32."""
         b, c, h, w = x.shape
         rows = x.permute(0, 2, 3, 1).reshape(-1, c)  # (B H W, C): no copy of channels-last images
         with torch.autocast(x.device.type, enabled=False):

@@ -26,6 +26,9 @@ def kept_bits(levels: Tensor, reading: str = "double") -> Tensor:
     """Number of leading code bits that each map level keeps.
 
     levels: whole numbers 0..3, any shape and dtype -> float tensor of the same shape.
+
+    >>> kept_bits(torch.arange(4))
+    tensor([0., 2., 4., 6.])
     """
     if reading not in READINGS:
         raise ValueError(f"unknown reading {reading!r}: choose one of {', '.join(READINGS)}")
@@ -48,6 +51,10 @@ def bit_mask(z: Tensor, m: Tensor, reading: str = "double") -> Tensor:
     Gradient to z: straight-through where bits are kept. Gradient to m: finite difference between
     the next longer and the next shorter code; plain autograd would give the map none.
     Source: paper 1, 3.2.
+
+    >>> z, m = torch.full((1, 1, 1, 1), 45 / 64), torch.full((1, 1, 1, 1), 0.3)
+    >>> 64 * bit_mask(z, m).item()  # 45 is 101101; level 1 keeps two bits, 100000
+    32.0
     """
     q = quantize.to_levels(z, CODE_BITS)
     i, below, above, distance = levels_around(m)
@@ -81,11 +88,16 @@ def largest_channel(f4: Tensor) -> Tensor:
     return f4.sum(dim=(2, 3)).argmax(dim=1)
 
 
-def select_channel(f4: Tensor, selection: str) -> Tensor:
+def select_channel(f4: Tensor, selection: str | int) -> Tensor:
     """The importance channel f_n of each image: (B, N, h, w) -> (B, 1, h, w).
 
-    selection: 'largest' (Eq. 7) or 'first' (Mentzer 2018).
+    selection: 'largest' (Eq. 7), 'first' (Mentzer 2018), or the number of a channel, from 0, that
+    is the map by decree.
     """
+    if isinstance(selection, int):
+        if not 0 <= selection < f4.shape[1]:
+            raise ValueError(f"no channel {selection}: there are 0 to {f4.shape[1] - 1}")
+        return f4[:, selection : selection + 1]
     if selection not in SELECTIONS[1:]:
         raise ValueError(f"unknown selection {selection!r}: choose {' or '.join(SELECTIONS[1:])}")
     if selection == "first":
@@ -105,6 +117,9 @@ def channel_mask(f: Tensor, channels: int) -> Tensor:
     f: (B, 1, h, w) in [0, C] -> m: (B, C, h, w) in [0, 1]; 1 for k + 1 <= f, 0 for k >= f, between
     them the fraction that is left. As printed, the three cases of Eq. 9 overlap and the third
     contradicts the first; this is what they mean.
+
+    >>> channel_mask(torch.full((1, 1, 1, 1), 2.4), channels=5).flatten()
+    tensor([1.0000, 1.0000, 0.4000, 0.0000, 0.0000])
     """
     k = torch.arange(channels, device=f.device, dtype=f.dtype).view(1, -1, 1, 1)
     # m_k = clip(f - k, 0, 1)

@@ -28,6 +28,7 @@ class ResidualUnit(nn.Module):
         nn.init.constant_(self.body[4].weight, 0.1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x: (B, C, H, W) -> the same shape."""
         return self.relu(x + self.body(x))
 
 
@@ -52,4 +53,5 @@ class ResidualTrunk(nn.Module):
         self.skip = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x: (B, C, H, W) -> the same shape."""
         return self.skip(x) + self.body(x)

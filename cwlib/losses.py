@@ -125,6 +125,9 @@ def rate_distortion(
 
     distortion: MSE with pixels in [0, 1]; Eq. 12 has it on the 0..255 scale, where the paper's
     lambda_2 in [0.001, 0.02] belongs. bpp: bits per pixel. scale: 1 for another distortion.
+
+    >>> rate_distortion(torch.tensor(0.001), bpp=torch.tensor(0.36), lambda_2=0.0067)
+    tensor(0.7957)
     """
     # L = lambda_2 (d + lambda_1 d_feat) + L_R
     return lambda_2 * (scale * distortion + lambda_1 * d_feat) + bpp

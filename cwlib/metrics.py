@@ -21,6 +21,9 @@ def bpp(n_bytes: int, shape: Sequence[int]) -> float:
     """Bits per pixel of a stream of `n_bytes` for an image of `shape` (H, W) or (H, W, C).
 
     A colour pixel counts once. Raises ValueError for an image without pixels.
+
+    >>> bpp(256, (128, 128))
+    0.125
     """
     if len(shape) not in (2, 3) or min(shape) < 1:
         raise ValueError(f"expected a shape (H, W) or (H, W, C) with pixels, got {tuple(shape)}")
@@ -40,6 +43,11 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
     """Peak signal-to-noise ratio in dB for 8-bit images; infinite when they are equal.
 
     Raises ValueError on a mismatch.
+
+    >>> grey = np.full((2, 2), 100, np.uint8)
+    >>> off = np.array([[116, 100], [100, 100]], np.uint8)  # one of four pixels is 16 too bright
+    >>> mse(grey, off), round(psnr(grey, off), 2)
+    (64.0, 30.07)
     """
     error = mse(a, b)
     # PSNR = 10 log10(255^2 / MSE)
@@ -117,6 +125,10 @@ def bd_rate(
     Source: Bjontegaard 2001 (VCEG-M33): one cubic polynomial of log(rate) over PSNR per curve
     (least squares beyond four points), integrated over the common quality range.
     Raises ValueError where that has no meaning.
+
+    >>> rate, quality = np.array([0.1, 0.2, 0.4, 0.8]), [28, 30, 33, 36]
+    >>> round(bd_rate(rate, quality, rate / 2, quality), 6)  # the same for half the bits
+    -50.0
     """
     curves = [_curve(rate_a, psnr_a), _curve(rate_b, psnr_b)]
     low = max(quality.min() for _, quality in curves)

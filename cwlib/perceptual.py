@@ -30,6 +30,7 @@ class Features(nn.Module):
         self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
+        """x: (B, 3, H, W) in [0, 1] -> features (B, C_l, h_l, w_l)."""
         return self.layers((x - self.mean) / self.std)
 
     def train(self, mode: bool = True) -> Features:

@@ -15,6 +15,9 @@ def to_levels(z: Tensor, bits: int) -> Tensor:
     """Quantise z in [0, 1] to integers 0 .. 2^bits - 1 (float dtype, no gradient).
 
     z: any shape. Equal bins: level = floor(2^bits z), and z = 1 joins the last bin.
+
+    >>> to_levels(torch.tensor([0.0, 0.5, 1.0]), bits=6)
+    tensor([ 0., 32., 63.])
     """
     top = 2**bits
     # q = min(floor(2^B z), 2^B - 1)
@@ -35,7 +38,14 @@ def truncate(q: Tensor, kept: Tensor, bits: int) -> Tensor:
 
 
 def straight_through(value: Tensor, source: Tensor) -> Tensor:
-    """Forward `value`, backward as if it were `source` (Bengio 2013)."""
+    """Forward `value`, backward as if it were `source` (Bengio 2013).
+
+    >>> z = torch.tensor(2.7, requires_grad=True)
+    >>> stairs = straight_through(torch.floor(z), z)
+    >>> stairs.backward()
+    >>> stairs.item(), z.grad.item()  # a step of the stairs, the slope of a ramp
+    (2.0, 1.0)
+    """
     return value.detach() + (source - source.detach())
 
 

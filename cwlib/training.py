@@ -98,6 +98,7 @@ class Objective(nn.Module):
         self.vgg = features(experiment)
 
     def forward(self, x: Tensor, weight: float, draws: batches.Draws | None) -> dict[str, Tensor]:
+        """The terms of the loss for a batch x, see `objectives.loss_terms`."""
         return loss_terms(self.experiment, self.model, x, weight, draws, self.vgg)
 
 

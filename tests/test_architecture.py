@@ -23,6 +23,7 @@ FLOORS = [
         "viz",
         "averages",
         "perceptual",
+        "cards",
     ],
     ["importance", "data", "checkpoints", "parallel"],
     ["priors", "losses", "baselines"],
@@ -32,7 +33,7 @@ FLOORS = [
     ["objectives"],
     ["codec", "training"],
     ["runs"],
-    ["evaluation", "benchmark", "widgets"],
+    ["evaluation", "benchmark", "widgets", "relatives"],
     ["cli"],
     ["__main__"],
 ]

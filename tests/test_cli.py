@@ -19,8 +19,8 @@ import strokes
 import tiny
 from PIL import Image
 
-from cwlib import cli, codec, data, experiments, training, zoo
-from cwlib.cli import commands, parser
+from cwlib import baselines, cli, codec, data, evaluation, experiments, training, zoo
+from cwlib.cli import parser, pictures
 from cwlib.coding import stream
 
 COMMANDS = ["compress", "decompress", "info", "train", "eval", "data", "models", "bench"]
@@ -40,8 +40,8 @@ def tiny_zoo(folder, monkeypatch, tmp_path):
     monkeypatch.setattr(zoo, "WEIGHTS", folder)
     for name, experiment in (tiny.EXPERIMENTS | tiny.PHOTO_EXPERIMENTS).items():
         monkeypatch.setitem(experiments.EXPERIMENTS, name, experiment)
-    monkeypatch.setattr(commands, "DIGIT_MODEL", "tiny-cw1")
-    monkeypatch.setattr(commands, "PHOTO_MODEL", "tiny-photo")
+    monkeypatch.setattr(pictures, "DIGIT_MODEL", "tiny-cw1")
+    monkeypatch.setattr(pictures, "PHOTO_MODEL", "tiny-photo")
     monkeypatch.chdir(tmp_path)
 
 
@@ -176,13 +176,16 @@ def test_the_help_names_the_models_that_are_taken(capsys):
     with pytest.raises(SystemExit):
         cli.main(["compress", "--help"])
     said = " ".join(capsys.readouterr().out.split())
-    assert "tiny-cw1 for grey pictures of at most 128x128, tiny-photo for all others" in said
+    assert (
+        "tiny-cw1 for grey pictures of at most 128x128, kodak-any-n64 for all others and for "
+        "--quality and --bpp, or tiny-photo where that is missing"
+    ) in said
 
 
 def test_the_default_models_are_shipped():
     shipped = Path(zoo.__file__).parent / "weights"
-    source = Path(commands.__file__).read_text()
-    for name in ("mnist-cw1", "kodak-mstar-n64"):
+    source = Path(pictures.__file__).read_text()
+    for name in ("mnist-cw1", "kodak-any-n64", "kodak-mstar-n64"):
         assert f'"{name}"' in source and (shipped / f"{name}.safetensors").exists()
 
 
@@ -304,9 +307,15 @@ def test_a_photograph_that_is_empty_cut_or_no_picture_is_refused(complaint):
 
 def test_a_picture_that_is_too_large_is_refused(complaint):
     Image.new("1", (5000, 4000)).save("large.png")
-    assert "4000x5000 is over 16777216 pixels" in complaint("compress", "large.png", "o.cwc")
-    Image.new("1", (20000, 10000)).save("bomb.png")
-    assert "bomb.png is not a readable picture" in complaint("compress", "bomb.png", "o.cwc")
+    said = complaint("compress", "large.png", "o.cwc", "--model", "tiny-cw1")
+    assert "4000x5000 is over 16777216 pixels" in said
+    Image.new("1", (9000, 8000)).save("larger.png")
+    said = complaint("compress", "larger.png", "o.cwc")
+    assert "8000x9000 is over 67108864 pixels" in said and "make it smaller" in said
+    for size in ((10000, 9000), (20000, 10000)):
+        Image.new("1", size).save("bomb.png")
+        said = complaint("compress", "bomb.png", "o.cwc")
+        assert said == "bomb.png has too many pixels: cut it or make it smaller"
 
 
 def test_a_format_for_the_other_kind_of_picture_is_refused(complaint, picture, capsys):
@@ -474,7 +483,7 @@ def test_a_stream_of_an_unknown_model_says_which_models_there_are(complaint):
         ("train mnist-cw --steps 1 --seed -1", "--seed must be 0 or more"),
         ("train mnist-cw --steps 1 --device abacus", "abacus"),
         ("train mnist-cw --steps 1 --resume", "nothing to resume"),
-        ("train mnist-cw1-l0.03 --steps 1", "unknown model 'mnist-cw1'"),
+        ("train mnist-cw1-l0.03 --steps 1", "mnist-cw1, which is not trained yet"),
         ("eval nope", "unknown model or study 'nope'"),
         ("eval tiny-cw --data kodak", "study 'tiny-cw'; for this one say --data mnist: there are"),
         ("eval tiny-photo", "study 'tiny-photo'; for this one say --data kodak: there are"),
@@ -503,12 +512,12 @@ def test_words_that_do_not_fit_are_refused_in_one_line(
 
 def test_an_output_folder_that_is_not_there_is_named(complaint, picture):
     said = complaint("compress", picture, "no/such/o.cwc", "--model", "tiny-cw")
-    assert said == "cannot write no/such/o.cwc: No such file or directory"
+    assert said == "cannot write no/such/o.cwc: there is no folder no/such"
 
 
 def test_a_file_is_not_a_folder_to_write_into(complaint, picture):
     said = complaint("compress", picture, picture / "o.cwc", "--model", "tiny-cw")
-    assert "cannot write" in said and "Not a directory" in said
+    assert said == f"cannot write {picture / 'o.cwc'}: there is no folder {picture}"
 
 
 def test_a_folder_or_a_device_is_never_replaced(complaint, picture, tmp_path):
@@ -688,18 +697,134 @@ def test_eval_of_a_folder_writes_a_record_for_each_photograph(album, capsys, nam
         assert single["1.png"]["bpp"] == pytest.approx(8 * len(blob) / (70 * 90), abs=1e-5)
 
 
-def test_only_a_public_test_set_goes_into_the_card(album, folder, monkeypatch):
+def test_the_card_notes_the_whole_public_test_set_for_the_books_results(
+    album, folder, monkeypatch, tmp_path
+):
     card = folder / "tiny-photo.json"
     before = card.read_bytes()
-    assert cli.main(["eval", "tiny-photo", "--data", "album", "--out", "r.json"]) == 0
-    assert card.read_bytes() == before
-    monkeypatch.setattr(data, "kodak", lambda: [scenes.scene(40, 50)])
+    monkeypatch.setattr(data, "kodak", lambda: [scenes.scene(40, 50), scenes.scene(40, 51)])
+    monkeypatch.setattr(evaluation.results, "BOOK", tmp_path / "book" / "results")
+    (tmp_path / "book" / "results").mkdir(parents=True)
+
+    def measure(*words: str) -> bytes:
+        assert cli.main(["eval", *words]) == 0
+        return card.read_bytes()
+
+    for words in (
+        ["tiny-photo", "--data", "kodak"],
+        ["tiny-photo", "--data", "kodak", "--out", "r.json"],
+        ["tiny-photo", "--data", "album", "--out", "book/results/r.json"],
+        ["tiny-photo", "--data", "kodak", "--limit", "1", "--out", "book/results/r.json"],
+        [str(folder / "tiny-photo.safetensors"), "--data", "kodak", "--out", "book/results/r.json"],
+    ):
+        assert measure(*words) == before, words
     try:
-        assert cli.main(["eval", "tiny-photo", "--data", "kodak", "--out", "r.json"]) == 0
+        measure("tiny-photo", "--data", "kodak", "--out", "book/results/r.json")
         metrics = json.loads(card.read_text())["metrics"]
-        assert (metrics["dataset"], metrics["image"]) == ("kodak", "mean")
+        assert (metrics["dataset"], metrics["image"], metrics["images"]) == ("kodak", "mean", 2)
     finally:
         card.write_bytes(before)
+
+
+def test_eval_takes_weights_of_your_own(album, folder, capsys, complaint):
+    for suffix in ("safetensors", "json"):
+        Path(f"mine.{suffix}").write_bytes((folder / f"tiny-photo.{suffix}").read_bytes())
+    mine = Path.cwd() / "mine.safetensors"
+    assert cli.main(["eval", str(mine), "--data", "album", "--out", "r.json"]) == 0
+    records = json.loads(Path("r.json").read_text())["records"]
+    assert {r["experiment"] for r in records} == {"tiny-photo"}
+    # the file's name, without the folders of this machine
+    assert {r["command"] for r in records} == {"cwlib eval mine.safetensors --data album"}
+    capsys.readouterr()
+
+    said = complaint("eval", "mine.safetensors")
+    assert said.startswith("mine.safetensors holds tiny-photo, a model of photographs")
+    assert "no weights at none.safetensors" in complaint("eval", "none.safetensors")
+    Path("checkpoint.pt").write_bytes(b"")
+    said = complaint("eval", "checkpoint.pt", "--data", "album")
+    assert said == "checkpoint.pt is not a file of weights: name the .safetensors that train wrote"
+    Path("alone.safetensors").write_bytes(Path("mine.safetensors").read_bytes())
+    said = complaint("eval", "alone.safetensors", "--data", "album")
+    assert said.startswith("alone.json is not a readable card")
+
+
+@pytest.fixture
+def only(monkeypatch):
+    """Leave just these photo codecs and studies to be measured; some of them are not installed."""
+
+    def install(names: str, missing: str = "") -> None:
+        def records(name: str) -> list[dict]:
+            if name in missing.split():
+                raise baselines.CodecMissing(f"{name} needs a package: install it")
+            return [{"experiment": name, "image": "mean", "bpp": 1.0}]
+
+        table = {name: lambda _, name=name: records(name) for name in names.split()}
+        monkeypatch.setattr(evaluation, "targets", lambda dataset: table)
+
+    return install
+
+
+def test_eval_all_does_what_it_can_and_says_what_is_left_out(album, only, capsys):
+    only("avif jpeg hevc webp", missing="avif hevc")
+    assert cli.main(["eval", "all", "--data", "album", "--out", "r.json"]) == 0
+    out, err = capsys.readouterr()
+    assert [json.loads(line)["experiment"] for line in out.splitlines()] == ["jpeg", "webp"]
+    assert [r["experiment"] for r in json.loads(Path("r.json").read_text())["records"]] == [
+        "jpeg", "webp",
+    ]  # fmt: skip
+    assert err == (
+        "cwlib: left out: avif (avif needs a package: install it), "
+        "hevc (hevc needs a package: install it)\n"
+    )
+    only("jpeg webp")
+    assert cli.main(["eval", "all", "--data", "album"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_missing_codec_is_an_error_where_it_is_named_or_nothing_else_is_there(
+    album, only, complaint
+):
+    only("avif jpeg hevc", missing="avif hevc")
+    assert complaint("eval", "avif", "--data", "album") == "avif needs a package: install it"
+    only("avif hevc", missing="avif hevc")
+    said = complaint("eval", "all", "--data", "album", "--out", "r.json")
+    assert said.startswith("nothing was measured; left out: avif (avif needs a package")
+    assert not Path("r.json").exists()
+
+
+def test_eval_training_needs_no_pictures_and_prints_no_curves(no_data, monkeypatch, capsys):
+    monkeypatch.setattr(
+        experiments, "EXPERIMENTS", {"mnist-cae": experiments.EXPERIMENTS["mnist-cae"]}
+    )
+    assert cli.main(["eval", "training", "--out", "r.json"]) == 0
+    records = json.loads(Path("r.json").read_text())["records"]
+    assert {r["command"] for r in records} == {"cwlib eval training"}
+    assert {r["experiment"] for r in records} == {
+        *tiny.EXPERIMENTS, *tiny.PHOTO_EXPERIMENTS, "mnist-cae",
+    }  # fmt: skip
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(printed) == len(records) and not any("curve" in row for row in printed)
+    assert printed[-1]["kind"] == "plan" and printed[-1]["flop"] > 0
+
+
+def test_eval_ledger_brings_the_ledger_and_the_decisions_up_to_date(no_data, capsys):
+    records = [{"experiment": "e", "psnr": 31.234, "command": "cwlib eval e"}]
+    Path("mine.json").write_text(json.dumps({"records": records}))
+    cite = {"results": "mine", "where": {"experiment": "e"}, "field": "psnr"}
+    row = {"id": "01", "form": "{0:.1f} dB", "cites": [cite], "by_hand": "cannot be judged"}
+    for name in ("ledger", "decisions"):
+        Path(f"{name}.json").write_text(json.dumps({"records": [row]}))
+    assert cli.main(["eval", "ledger", "--out", "ledger.json"]) == 0
+    out = capsys.readouterr().out
+    assert "1 cannot be judged" in out and "decisions.json: 1 decisions" in out
+    (claim,) = json.loads(Path("ledger.json").read_text())["records"]
+    assert (claim["ours"], claim["verdict"]) == ("31.2 dB", "cannot be judged")
+    (decision,) = json.loads(Path("decisions.json").read_text())["records"]
+    assert decision["effect"] == "31.2 dB"
+
+
+def test_a_ledger_that_is_not_there_is_told_in_one_line(no_data, complaint):
+    assert "ledger.json" in complaint("eval", "ledger")
 
 
 # --- breaking off --------------------------------------------------------------------------------

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
+import gained
 import numpy as np
 import pytest
 import scenes
@@ -14,14 +14,6 @@ import torch
 from cwlib import codec, zoo
 from cwlib.codec import StreamError
 
-ANY = replace(
-    tiny.PHOTO_EXPERIMENTS["tiny-photo"],
-    name="tiny-any",
-    strength_min=0.25,
-    lambda_2=0.016,
-    lambda_2_low=0.001,
-    gains=3,
-)
 IMAGE = scenes.scene(64, 96)
 
 
@@ -29,14 +21,8 @@ IMAGE = scenes.scene(64, 96)
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a net with gains and the same net without."""
     folder = tmp_path_factory.mktemp("any")
-    plain = tiny.photo_net("tiny-photo")
-    card = {"command": "none", "steps": 0, "seconds": 0, "device": "cpu", "curve": []}
-    net = type(plain)(ANY).eval()
-    net.load_state_dict(plain.state_dict(), strict=False)
-    with torch.no_grad():
-        net.gains.log_gain += 0.1 * torch.randn(3, 11, generator=torch.Generator().manual_seed(0))
-    zoo.save(net, folder, card)
-    zoo.save(plain, folder, card)
+    gained.save(folder)
+    tiny.save_photo_nets(folder)
     return folder
 
 

@@ -94,7 +94,8 @@ def test_a_photograph_comes_back_and_looks_like_itself(name, kodak_images, monke
     image = kodak_images[4][100:228, 200:392]
     for picture in (image, image[..., 1]):
         found = codec.decompress(codec.compress(zoo.load(name), picture)).astype(float)
-        assert ((found - picture) ** 2).mean() < 0.1 * picture.astype(float).var()
+        # the model of the lowest rate leaves an eighth; another picture would leave twice the whole
+        assert ((found - picture) ** 2).mean() < 0.2 * picture.astype(float).var()
 
 
 def test_a_grey_picture_is_the_colour_picture_of_three_equal_planes():
@@ -158,6 +159,18 @@ def test_importance_zero_keeps_nothing_and_still_decodes():
 def test_importance_one_is_as_trained():
     model, image = zoo.load("tiny-photo"), scenes.scene(33, 65)
     assert codec.compress(model, image, 1.0) == codec.compress(model, image)
+
+
+def test_a_stream_of_any_mask_decodes_although_nobody_sends_the_mask():
+    model, image = zoo.load("tiny-photo"), scenes.scene(33, 65)
+    z = photos.transform(model, image)
+    first = torch.zeros(1, z.shape[1], 1, 1)
+    first[:, :2] = 1
+    latents = photos.quantise(model, z, m=first)
+    assert latents.z[:2].any() and not latents.z[2:].any()
+    blob = codec.pack(model, latents, image.shape)
+    assert codec.decompress(blob).shape == image.shape
+    np.testing.assert_array_equal(codec.unpack(model, blob).z, latents.z)
 
 
 @pytest.mark.parametrize("importance", [-0.1, 1.01, float("nan")])
@@ -227,6 +240,61 @@ def test_no_network_reaches_further_than_a_stripe_sees(name):
     rows = torch.nonzero(z.grad.abs().sum(dim=(0, 1, 3)))[:, 0]
     reach = photos.HALO // 8
     assert 14 - reach <= rows.min() < 14 < rows.max() <= 14 + reach
+
+
+@pytest.mark.parametrize("make", [scenes.scene, grey], ids=["rgb", "grey"])
+def test_whoever_watches_sees_the_stripes_and_changes_nothing(make, monkeypatch):
+    monkeypatch.setattr(photos, "STRIPE_PIXELS", 64 * 96)
+    model, image, seen = zoo.load("tiny-photo"), make(300, 90), []
+
+    def watch(stripes):
+        seen.append(len(stripes))
+        return stripes
+
+    blob = codec.compress(model, image, watch=watch)
+    assert blob == codec.compress(model, image)
+    found = codec.decompress(blob, watch=watch)
+    assert np.array_equal(found, codec.decompress(blob))
+    assert seen == [5, 5]  # 320 rows, 64 in a stripe
+
+
+def test_small_pictures_have_no_stripes_to_watch():
+    codec.compress(zoo.load("tiny-photo"), scenes.scene(40, 50), watch=None)  # never called
+
+
+MEMORY = """
+import pathlib, resource, sys
+import numpy as np
+from cwlib import codec, zoo
+from cwlib.codec import photos
+zoo.WEIGHTS = pathlib.Path(sys.argv[1])
+photos.STRIPE_PIXELS = 2**17
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+model = zoo.load("tiny-photo")
+image = np.tile(np.arange(256, dtype=np.uint8)[:, None, None], (8, 2048, 3))
+codec.decompress(codec.compress(model, image[:512, :512]))
+before = peak()
+if sys.argv[2] == "there":
+    latents = codec.analyse(model, image[None])
+else:
+    latents = photos.Latents(np.zeros((11, 256, 256), int), np.zeros((8, 64, 64), int))
+    codec.synthesise(model, [latents], image.shape)
+print((peak() - before) * (1 if sys.platform == "darwin" else 1024) / image[..., 0].size)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell a process's peak memory")
+@pytest.mark.parametrize("way", ["there", "back"])
+def test_no_picture_is_held_in_floats(tiny_photo_weights, way):
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, tiny_photo_weights, way],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    # 3 bytes a pixel are the picture, padded or in parts; as floats it would be 12 more, twice
+    assert float(done.stdout) < 20
 
 
 # --- other machines ------------------------------------------------------------------------------
@@ -304,8 +372,8 @@ def test_what_a_gpu_encodes_the_cpu_decodes(name):
         (np.zeros((2, 8, 8, 3), np.uint8), ValueError, r"\(2, 8, 8, 3\)"),
         (np.zeros(8, np.uint8), ValueError, r"\(8,\)"),
         ("photo.jpg", TypeError, "uint8"),
-        (np.broadcast_to(np.uint8(0), (2**13, 2**12, 3)), ValueError, "8192x4096 is over"),
-        (np.broadcast_to(np.uint8(0), (1, 2**20)), ValueError, "1x1048576 is over 16777216"),
+        (np.broadcast_to(np.uint8(0), (2**13, 2**13 + 1, 3)), ValueError, "8192x8193 is over"),
+        (np.broadcast_to(np.uint8(0), (1, 2**22)), ValueError, "1x4194304 is over 67108864"),
     ],
 )
 def test_what_is_no_picture_is_refused_in_one_sentence(image, error, says):
@@ -374,11 +442,11 @@ def test_latents_that_no_encoder_makes_still_give_a_picture():
         assert image.shape == (40, 33, 3) and image.dtype == np.uint8
 
 
-@pytest.mark.parametrize(("height", "width"), [(2**24 + 1, 1), (1, 2**20), (2**32 - 1, 2**32 - 1)])
+@pytest.mark.parametrize(("height", "width"), [(2**26 + 1, 1), (1, 2**22), (2**32 - 1, 2**32 - 1)])
 def test_a_stream_that_claims_too_many_pixels_is_refused_before_any_work(
     height, width, monkeypatch
 ):
     monkeypatch.setattr(photos, "from_sections", None)  # would be a TypeError
     blob = stream.pack(zoo.load("tiny-photo").model_id, height, width, 3, [b"", b""])
-    with pytest.raises(StreamError, match="more than the limit of 16777216"):
+    with pytest.raises(StreamError, match="more than the limit of 67108864"):
         codec.decompress(blob)

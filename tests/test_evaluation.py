@@ -145,6 +145,14 @@ def test_records_are_those_of_real_streams(tiny_zoo, pages, name):
         assert "kept_bits" not in mean
 
 
+def test_weights_of_your_own_are_measured_under_their_models_name(tiny_zoo, pages, monkeypatch):
+    path = zoo.WEIGHTS / "tiny-cw.safetensors"
+    wanted = evaluation.model_records("tiny-cw", pages, progress=False)
+    monkeypatch.setattr(zoo, "WEIGHTS", zoo.WEIGHTS / "none")
+    assert evaluation.of_weights(path)(pages) == wanted
+    assert {r["experiment"] for r in wanted} == {"tiny-cw"}
+
+
 def test_a_stream_that_decodes_to_something_else_is_never_counted(tiny_zoo, pages, monkeypatch):
     real = codec.unpack
 
@@ -271,6 +279,16 @@ def test_a_full_disk_leaves_the_results_as_they_were(tmp_path, monkeypatch):
         merge(path, "two", [row(2)])
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["r.json"]
+
+
+def test_the_books_results_are_those_beside_the_package(tmp_path, monkeypatch):
+    book = Path(evaluation.__file__).parents[2] / "book" / "results"
+    assert evaluation.is_the_books(book / "kodak.json")
+    monkeypatch.chdir(book)
+    assert evaluation.is_the_books(Path("new.json"))
+    assert evaluation.is_the_books(Path("..") / "results" / "kodak.json")
+    for other in (Path("deeper") / "kodak.json", tmp_path / "book" / "results" / "kodak.json"):
+        assert not evaluation.is_the_books(other)
 
 
 def test_read_finds_records_by_their_fields(tmp_path, monkeypatch):

@@ -91,6 +91,24 @@ def test_a_masks_bits_are_those_of_the_symbols_it_leaves(small, tmp_path):
         _, m = model.net.analyse(torch.from_numpy(test.images).unsqueeze(1).float() / 255)
     # the mean share of 8 channels x 16 x 16 places x 6 bits, over 128 x 128 pixels
     assert record["code_bpp"] == pytest.approx(0.75 * m.mean().item(), abs=1e-4)
+    empty = [
+        [not test.images[n, 8 * r : 8 * r + 8, 8 * c : 8 * c + 8].any() for c in range(16)]
+        for n in range(6)
+        for r in range(16)
+    ]
+    spent = m[:, 0].reshape(-1, 16)[torch.tensor(empty)].sum() / m.sum()
+    assert 0 < record["on_paper"] < 1
+    assert record["on_paper"] == pytest.approx(spent.item(), abs=1e-4)
+
+
+def test_a_mask_of_bits_is_counted_over_all_of_its_channels(small, tmp_path):
+    (record,) = dict(studies.run(small, tmp_path, ["tiny-bits"], [0], "cpu")).values()
+    model = zoo.load(tmp_path / "tiny-bits-s0" / "tiny-bits.safetensors")
+    images = digits.mnist(None).images
+    with torch.no_grad():
+        _, m = model.net.analyse(torch.from_numpy(images).unsqueeze(1).float() / 255)
+    kept = 2 * torch.floor(4 * m).clamp(max=3)  # (6, 8, 16, 16): 0, 2, 4 or 6 bits
+    assert record["code_bpp"] == pytest.approx(kept.sum().item() / images.size, abs=1e-4)
 
 
 def test_one_table_a_channel_beats_one_huffman_code_and_not_the_entropy(small, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from cwlib import experiments
+from cwlib import experiments, importance
 from cwlib.models import hierarchical
 from cwlib.models.hierarchical import Hierarchical
 
@@ -149,6 +149,19 @@ def test_f_comes_from_the_channel_with_the_largest_sum_of_each_image():
     for b, n in ((0, 2), (1, 5)):
         wanted = 9 / (1 + torch.exp(-(z[b, 3 + n] + 1)))  # the bias starts at 1
         torch.testing.assert_close(f[b, 0], wanted)
+
+
+def test_a_channel_by_decree_and_its_mask_take_the_place_of_the_nets_own(x):
+    made = net()
+    with torch.no_grad():
+        made.importance_bias.copy_(torch.linspace(-1, 1, 6))
+        z = made.g_a(x[:1])
+        sums = [(z[0, 3 + k] + made.importance_bias[k]).sum().item() for k in range(6)]
+        decreed = importance.select_channel(made.candidates(z), sums.index(max(sums)))
+        m = importance.channel_mask(importance.kept_channels(decreed, 9), 9)
+        assert 0 < m.mean() < 1
+        assert torch.equal(made.before_rounding(z, m=m), made.before_rounding(z))
+        assert torch.equal(made.before_rounding(z, m=torch.ones(1, 9, 1, 1)), z)
 
 
 def test_the_bias_of_f4_counts_for_the_choice_but_is_not_coded():

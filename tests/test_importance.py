@@ -202,6 +202,19 @@ def test_the_first_channel_is_the_first_whatever_the_others_are():
     assert torch.equal(importance.select_channel(f4, "first"), f4[:, :1])
 
 
+def test_any_channel_can_be_the_map_by_decree():
+    f4 = torch.randn(2, 4, 3, 3)
+    for k in range(4):
+        chosen = importance.select_channel(f4, k)
+        assert chosen.shape == (2, 1, 3, 3) and torch.equal(chosen[:, 0], f4[:, k])
+
+
+@pytest.mark.parametrize("k", [-1, 4])
+def test_a_channel_that_does_not_exist_is_refused(k):
+    with pytest.raises(ValueError, match=f"no channel {k}: there are 0 to 3"):
+        importance.select_channel(torch.zeros(1, 4, 1, 1), k)
+
+
 @pytest.mark.parametrize("selection", ["none", "26th"])
 def test_a_selection_that_does_not_exist_is_refused(selection):
     with pytest.raises(ValueError, match="choose first or largest"):

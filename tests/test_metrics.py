@@ -8,10 +8,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from PIL import Image
 from scipy.integrate import quad
 from scipy.interpolate import CubicSpline
 from skimage import data as pictures
 from skimage import metrics as oracle
+from skimage.color import rgb2yuv
 
 from cwlib import metrics
 
@@ -141,6 +143,50 @@ def test_ms_ssim_agrees_with_its_definition_in_torch(crop, sigma):
     assert metrics.ms_ssim(a, b) == pytest.approx(_ms_ssim_by_torch(a, b), abs=1e-9)
     grey = metrics.ms_ssim(a[..., 0], b[..., 0])
     assert grey == pytest.approx(_ms_ssim_by_torch(a[..., 0], b[..., 0]), abs=1e-9)
+
+
+@pytest.mark.parametrize("sigma", [5, 60])
+def test_both_ms_ssims_agree_with_public_implementations(sigma):
+    # Both sides multiples of 16: where rows are odd, each of them pads in a way of its own.
+    peer = pytest.importorskip("pytorch_msssim", reason="pytorch-msssim is not installed")
+    a = pictures.astronaut()[:192, :208]
+    b = _noisy(a, sigma)
+
+    def theirs(x, y):
+        x, y = (torch.from_numpy(np.atleast_3d(i).copy()).double().permute(2, 0, 1) for i in (x, y))
+        return float(peer.ms_ssim(x[None], y[None], data_range=255))
+
+    # its window has 7 digits
+    assert metrics.ms_ssim(a, b) == pytest.approx(theirs(a, b), abs=1e-5)
+    luma = (rgb2yuv(i / 255.0)[..., 0] * 255 for i in (a, b))  # scikit-image's Y' is BT.601's
+    assert metrics.ms_ssim_luma(a, b) == pytest.approx(theirs(*luma), abs=1e-5)
+
+
+def test_luma_is_that_of_pillow_but_for_its_rounding():
+    a = pictures.astronaut()[:192, :208]
+    b = _noisy(a, 20)
+    rounded = [np.asarray(Image.fromarray(i).convert("L")) for i in (a, b)]
+    assert metrics.ms_ssim_luma(a, b) == pytest.approx(metrics.ms_ssim(*rounded), abs=1e-4)
+    assert metrics.ms_ssim_luma(a, b) != metrics.ms_ssim(*rounded)
+
+
+@pytest.mark.parametrize("shape", [(192, 176), (167, 233)])
+def test_a_grey_picture_is_its_own_luma(shape):
+    a = pictures.camera()[: shape[0], : shape[1]]
+    b = _noisy(a, 20)
+    score = metrics.ms_ssim(a, b)
+    assert metrics.ms_ssim_luma(a, b) == score
+    in_colour = (np.repeat(i[..., None], 3, axis=2) for i in (a, b))
+    assert metrics.ms_ssim_luma(*in_colour) == pytest.approx(score, abs=1e-12)
+
+
+def test_a_change_of_colour_that_leaves_the_luma_alone_is_not_seen_by_it():
+    a = (pictures.astronaut()[:192, :208] // 2 + 60).astype(int)
+    noise = np.random.default_rng(0).integers(-20, 21, a.shape[:2])[..., None]
+    # 0.299 * 114 = 0.114 * 299: what red gains, blue loses
+    c = a + np.round(noise * np.array([114, 0, -299]) / 114).astype(int)
+    a, c = (i.astype(np.uint8) for i in (a, c))
+    assert metrics.ms_ssim_luma(a, c) > 0.999 > 0.99 > metrics.ms_ssim(a, c)
 
 
 def test_ms_ssim_orders_distortions_and_is_one_at_equality():

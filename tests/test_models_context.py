@@ -60,6 +60,18 @@ def test_the_estimate_is_the_length_of_the_stream(seed, reading):
     assert estimate > 100
 
 
+@pytest.mark.parametrize("reading", KEPT)
+def test_the_bits_of_each_symbol_add_up_to_those_of_the_image(reading):
+    prior = random_prior(5, 4, reading, spread=0.05)
+    z, m = (torch.cat([smooth(k, c, 8, 12) for k in (1, 2)]) for c in (4, 1))
+    levels, values = prior.bits_of_each(z, m)
+    assert levels.shape == (2, 1, 8, 12) and values.shape == (2, 4, 8, 12)
+    total = levels.sum((1, 2, 3)) + values.sum((1, 2, 3))
+    torch.testing.assert_close(total, prior.bits(z, m).detach())
+    shut = importance.kept_bits(quantize.to_levels(m, 2), reading) == 0
+    assert (values[shut.expand_as(values)] == 0).all(), "what the map shuts costs nothing"
+
+
 def test_images_of_a_batch_are_estimated_one_by_one():
     prior = random_prior(0, 4, "double", 0.05)
     z = torch.cat([smooth(k, 4, 8, 8) for k in range(3)])

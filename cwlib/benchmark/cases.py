@@ -29,6 +29,7 @@ class Case:
 
     @property
     def has_one_table(self) -> bool:
+        """Whether all symbols share one table, as Huffman coding needs it."""
         return self.tables.sizes.size == 1
 
     @property

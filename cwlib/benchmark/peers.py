@@ -52,6 +52,7 @@ class Coder:
     presorted: bool = False
 
     def suits(self, case: Case) -> bool:
+        """Whether this coder can take as many tables as the case has."""
         return self.tables in ("any", "one" if case.has_one_table else "many")
 
 

@@ -131,6 +131,7 @@ def format_load(result: dict) -> str:
 
 
 def load_average() -> list[float] | None:
+    """Mean number of busy processes over 1, 5 and 15 minutes; None where the system has no such."""
     return list(os.getloadavg()) if hasattr(os, "getloadavg") else None  # not on Windows
 
 

@@ -1,6 +1,7 @@
 """The `cwlib` command. Errors are one line on stderr and exit status 2; Ctrl-C is 130.
 
-`parser` says which words there are, `commands` what they do, `files` reads and writes.
+`parser` says which words there are, `pictures` and `commands` what they do, `files` reads and
+writes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What each command does. Libraries are imported where they are used: `cwlib --help` is instant."""
+"""What each command does, but for those on pictures and streams (`pictures`).
+
+Libraries are imported where they are used: `cwlib --help` is instant.
+"""
 
 from __future__ import annotations
 
@@ -14,61 +17,11 @@ import numpy as np
 from cwlib.cli import files
 from cwlib.cli.files import UsageError
 
-DIGIT_MODEL, DIGIT_SIDE = "mnist-cw1", 128  # what it was trained on: grey, 128x128
-PHOTO_MODEL = "kodak-mstar-n64"
-
-
-# --- pictures and streams ------------------------------------------------------------------------
-
-
-def compress(args: argparse.Namespace) -> None:
-    from cwlib import codec, zoo
-
-    image = files.read_picture(args.input)
-    model = zoo.load(args.model or _model_for(image))
-    blob = codec.compress(model, image, args.importance)
-    files.write(args.output, blob)
-    h, w = image.shape[:2]
-    bpp = 8 * len(blob) / (h * w)
-    print(f"{h}x{w} {_colours(image.ndim)} -> {len(blob)} bytes, {bpp:.4f} bpp ({model.name})")
-
-
-def _model_for(image: np.ndarray) -> str:
-    """The model that suits a picture where the user names none."""
-    like_a_digit = image.ndim == 2 and max(image.shape) <= DIGIT_SIDE
-    return DIGIT_MODEL if like_a_digit else PHOTO_MODEL
-
-
-def _colours(channels: int) -> str:
-    """1 or 3 channels, or 2 or 3 dimensions of an array."""
-    return "RGB" if channels == 3 else "grey"
-
-
-def decompress(args: argparse.Namespace) -> None:
-    from cwlib import codec
-
-    files.check_picture_name(args.output)
-    image = codec.decompress(files.read(args.input))
-    files.write_picture(args.output, image)
-    print(f"{image.shape[0]}x{image.shape[1]} {_colours(image.ndim)} -> {args.output}")
-
-
-def info(args: argparse.Namespace) -> None:
-    from cwlib import codec
-
-    told = codec.info(files.read(args.file))
-    print(f"model      {told.model or 'unknown here'} ({told.model_id})")
-    print(f"format     version {told.version}")
-    print(f"image      {told.height}x{told.width}, {_colours(told.channels)}")
-    print(f"size       {told.n_bytes} bytes = {told.bpp:.4f} bpp")
-    payload = sum(told.section_bytes)
-    print(f"sections   {payload} bytes of code, {told.n_bytes - payload} of header and checksum")
-
-
 # --- training and measuring ----------------------------------------------------------------------
 
 
 def train(args: argparse.Namespace) -> None:
+    """`cwlib train`: train an experiment and write its weights and card."""
     from cwlib import experiments, runs, training
 
     for name in ("minutes", "steps", "width"):
@@ -112,6 +65,7 @@ def _train_words(args: argparse.Namespace, changed: dict) -> str:
 
 
 def study(args: argparse.Namespace) -> None:
+    """`cwlib study`: train and measure every member of a study, with every seed."""
     from cwlib import evaluation, experiments
     from cwlib.evaluation import studies
 
@@ -128,8 +82,12 @@ def study(args: argparse.Namespace) -> None:
 
 
 def evaluate(args: argparse.Namespace) -> None:
+    """`cwlib eval`: measure, and print the records or write them into a results file."""
     from cwlib import baselines, evaluation
 
+    if args.model == "ledger":
+        _renew_ledger(args.out)
+        return
     chosen = _chosen(args.model, args.data)
     if args.limit is not None and args.limit <= 0:
         raise UsageError("--limit must be above zero")
@@ -162,6 +120,8 @@ def _chosen(model: str, dataset: str) -> dict[str, Callable[..., list[dict]]]:
 
     if model == "training":
         return {model: lambda _: evaluation.training_records()}
+    if model == "claims":  # not one of "all": these records have a file of their own
+        return {model: evaluation.claims.records}
     table = evaluation.targets(dataset)
     if model == "all":
         return table
@@ -174,7 +134,7 @@ def _chosen(model: str, dataset: str) -> dict[str, Callable[..., list[dict]]]:
         raise UsageError(f"{path} is not a file of weights: name the .safetensors that train wrote")
     other = "mnist" if dataset != "mnist" else "kodak"
     hint = f"; for this one say --data {other}" * (model in evaluation.targets(other))
-    known = ", ".join([*table, "training"])
+    known = ", ".join([*table, "claims", "ledger", "training"])
     raise UsageError(f"unknown model or study {model!r}{hint}: there are {known}")
 
 
@@ -193,6 +153,17 @@ def _write_results(args: argparse.Namespace, name: str, test, records: list[dict
         zoo.write_metrics(name, records[0])
 
 
+def _renew_ledger(path: Path | None) -> None:
+    """The ledger, and the decisions beside it, brought up to date with the results files."""
+    from cwlib.evaluation import decisions, ledger, results_file
+
+    path = path or results_file("ledger")
+    told = ledger.count(ledger.renew(path))
+    print(f"{path}: " + ", ".join(f"{n} {verdict}" for verdict, n in told.items()))
+    if (beside := path.with_name("decisions.json")).exists():
+        print(f"{beside}: {len(decisions.renew(beside))} decisions")
+
+
 def _test_images(dataset: str, limit: int | None):
     from cwlib import evaluation
 
@@ -207,6 +178,7 @@ def _test_images(dataset: str, limit: int | None):
 
 
 def fetch(args: argparse.Namespace) -> None:
+    """`cwlib data`: fetch data sets and verify them."""
     from cwlib import data
 
     for name in [args.name] if args.name else data.NAMES:
@@ -215,6 +187,7 @@ def fetch(args: argparse.Namespace) -> None:
 
 
 def models(args: argparse.Namespace) -> None:
+    """`cwlib models`: list trained models, experiments and studies."""
     from cwlib import evaluation, experiments, zoo
 
     trained = zoo.names()
@@ -237,6 +210,7 @@ def models(args: argparse.Namespace) -> None:
 
 
 def bench(args: argparse.Namespace) -> None:
+    """`cwlib bench`: speed beside other coders, codecs or networks."""
     from cwlib import benchmark, data
 
     if args.what == "coders":

@@ -36,10 +36,22 @@ def read(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def write(path: Path, content: bytes) -> None:
-    """The whole file or none: a full disk leaves what was there before."""
+def check_place(path: Path, source: Path | None = None) -> None:
+    """Raises UsageError where no file can be written; to be asked before the work, not after it.
+
+    source: a file that must not be replaced by what is made of it.
+    """
     if path.exists() and not path.is_file():  # a folder; or a device, which must not be replaced
         raise UsageError(f"cannot write {path}: it is there and is not a plain file")
+    if not path.parent.is_dir():
+        raise UsageError(f"cannot write {path}: there is no folder {path.parent}")
+    if source and source.exists() and path.exists() and path.samefile(source):
+        raise UsageError(f"{path} is the file to be read: give what is made of it another name")
+
+
+def write(path: Path, content: bytes) -> None:
+    """The whole file or none: a full disk leaves what was there before."""
+    check_place(path)
     part = path.with_name(path.name + ".part")
     try:
         part.write_bytes(content)
@@ -68,7 +80,11 @@ def read_picture(path: Path) -> np.ndarray:
             lost = _what_would_be_lost(picture)
             rgba = None if lost else np.asarray(ImageOps.exif_transpose(picture).convert("RGBA"))
     except UnidentifiedImageError as error:  # its own text names an object in memory
-        raise UsageError(f"{path} is not a readable picture: unknown format") from error
+        raise UsageError(
+            f"{path} is not a readable picture: unknown format; PNG and JPEG are known, for example"
+        ) from error
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise UsageError(f"{path} has too many pixels: cut it or make it smaller") from error
     except Exception as error:  # Pillow's decoders raise all kinds for damaged files
         raise UsageError(f"{path} is not a readable picture: {error}") from error
     if lost:

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from cwlib.cli import commands
+from cwlib.cli import commands, pictures
 from cwlib.cli.files import UsageError
 
 EXAMPLES = """examples:
   cwlib data mnist                                   fetch and verify the digits
-  cwlib compress photo.jpg photo.cwc                 picture to stream
+  cwlib compress photo.jpg photo.cwc --quality 0.7   picture to stream
   cwlib info photo.cwc                               what the stream says of itself
   cwlib decompress photo.cwc back.png                stream to picture
   cwlib train mnist-cw --minutes 30 --resume         train, or go on training
@@ -66,31 +66,50 @@ and other notes beside the pixels are not kept."""
 def _coding(add: Callable[..., argparse.ArgumentParser]) -> None:
     p = add(
         "compress",
-        commands.compress,
+        pictures.compress,
         "a picture to a stream",
-        "cwlib compress photo.jpg photo.cwc",
+        "cwlib compress photo.jpg photo.cwc --quality 0.7",
         WHAT_IS_KEPT,
     )
     p.add_argument("input", type=Path, metavar="IN", help="a picture")
     p.add_argument("output", type=Path, metavar="OUT", help="the stream to write")
-    side = commands.DIGIT_SIDE
+    side = pictures.DIGIT_SIDE
     p.add_argument(
         "--model",
-        help=f"trained model (default: {commands.DIGIT_MODEL} for grey pictures of at most "
-        f"{side}x{side}, {commands.PHOTO_MODEL} for all others)",
+        help=f"trained model (default: {pictures.DIGIT_MODEL} for grey pictures of at most "
+        f"{side}x{side}, {pictures.DIAL_MODEL} for all others and for --quality and --bpp, or "
+        f"{pictures.PHOTO_MODEL} where that is missing)",
     )
-    p.add_argument("--importance", type=float, default=1.0, help="0..1, scales the importance map")
+    wish = p.add_mutually_exclusive_group()
+    wish.add_argument(
+        "--quality",
+        type=float,
+        metavar="Q",
+        help=f"0 (smallest) to 1 (best), of a model of many rates (default {pictures.QUALITY})",
+    )
+    wish.add_argument(
+        "--bpp",
+        type=float,
+        metavar="R",
+        help="the largest stream of at most R bits a pixel that such a model makes",
+    )
+    wish.add_argument(
+        "--importance",
+        type=float,
+        metavar="S",
+        help="0..1, scales the importance map of any model (1: as trained)",
+    )
 
     p = add(
         "decompress",
-        commands.decompress,
+        pictures.decompress,
         "a stream to a picture",
         "cwlib decompress photo.cwc back.png",
     )
     p.add_argument("input", type=Path, metavar="IN", help="a stream")
     p.add_argument("output", type=Path, metavar="OUT", help="the picture to write (.png)")
 
-    p = add("info", commands.info, "what a stream says of itself", "cwlib info photo.cwc")
+    p = add("info", pictures.info, "what a stream says of itself", "cwlib info photo.cwc")
     p.add_argument("file", type=Path, metavar="FILE")
 
 
@@ -142,7 +161,8 @@ def _training(add: Callable[..., argparse.ArgumentParser]) -> None:
         "model",
         metavar="MODEL",
         help="a model, its .safetensors file, a study (see cwlib models), 'all' for all that there "
-        "is for this data, or 'training' for what training takes and took",
+        "is for this data, 'training' for what training takes and took, 'claims' for what only the "
+        "ledger of claims needs, or 'ledger' to bring it up to date",
     )
     p.add_argument("--data", default="mnist", help="mnist, kodak or a FOLDER (default %(default)s)")
     p.add_argument("--limit", type=int, help="only the first so many images")

@@ -7,33 +7,48 @@
 the networks on many images at once and the chapters look between the steps. What latents are, and
 what a stream's sections hold, is the business of the model's family: `digits` (paper 1) or `photos`
 (paper 2).
+
+A model of many rates (kodak-any-n64) is asked for a quality or for a size:
+
+    compress(model, image, importance=strength(model, quality))
+    compress_to(model, image, bpp)
+
+>>> digit = np.zeros((128, 128), np.uint8)
+>>> digit[24:104, 56:72] = 255  # a one
+>>> blob = compress(zoo.load("mnist-cw1"), digit)
+>>> info(blob).model, decompress(blob).shape
+('mnist-cw1', (128, 128))
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import ModuleType
 
 import numpy as np
 
 from cwlib import zoo
-from cwlib.codec import digits, photos
+from cwlib.codec import digits, photos, rates
 from cwlib.codec.digits import Latents
+from cwlib.codec.photos import Watch
+from cwlib.codec.rates import strength
 from cwlib.coding import stream
 from cwlib.coding.stream import StreamError
 from cwlib.zoo import TrainedModel
-
-# Models of digits take some 300 bytes of memory a pixel, here 5 GB; those of photographs, which go
-# through in stripes, 55.
-MAX_PIXELS = 2**24
 
 AnyLatents = digits.Latents | photos.Latents
 
 
 @dataclass(frozen=True)
 class Info:
-    """What `info` tells: the model's name (None if it is not here), size in pixels and bytes."""
+    """What `info` tells: the model's name (None if it is not here), size in pixels and bytes.
+
+    strength: what the stream of a net with gains carries, in 0..1; quality: the one that it stands
+    for, None below quality 0. Streams of other nets have neither.
+    """
 
     model: str | None
     model_id: str
@@ -44,41 +59,73 @@ class Info:
     n_bytes: int
     section_bytes: tuple[int, ...]
     bpp: float
+    strength: float | None = None
+    quality: float | None = None
 
 
-def compress(model: TrainedModel, image: np.ndarray, importance: float = 1.0) -> bytes:
+def compress(
+    model: TrainedModel, image: np.ndarray, importance: float = 1.0, watch: Watch = iter
+) -> bytes:
     """A uint8 image, any size of at least 1x1, as a stream.
 
     image: (H, W), or (H, W, 3) for a model of photographs; importance: 0..1 scales the map before
-    masking (1 = as trained). Raises ValueError or TypeError for what the model cannot take.
+    masking (1 = as trained), see `strength`; watch: `tqdm` shows how far a large photograph is.
+    Raises ValueError or TypeError for what the model cannot take.
     """
     image = _check_image(model, image)
-    latents = analyse(model, image[None], importance)[0]
+    latents = analyse(model, image[None], importance, watch)[0]
     return pack(model, latents, image.shape)
 
 
-def decompress(blob: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def compress_to(model: TrainedModel, image: np.ndarray, bpp: float, watch: Watch = iter) -> bytes:
+    """The largest stream of at most `bpp` bits a pixel that the model's qualities 0 to 1 make.
+
+    Found by bisection, with at most 8 real streams. Raises ValueError for a rate below them, with
+    the rates that there are, and as `compress` and `strength` do.
+    """
+    choices, image = rates.levels(model), _check_image(model, image)
+    if not 0.0 < bpp < math.inf:
+        raise ValueError(f"a rate in bits a pixel is above 0 and finite, got {bpp}")
+    z, pixels = photos.transform(model, image, watch), image.shape[0] * image.shape[1]
+
+    def encode(level: int) -> bytes:
+        return pack(model, photos.quantise(model, z, level / photos.LEVELS), image.shape)
+
+    most_bytes = int(bpp * pixels / 8 + 1e-6)  # a rate that was bytes * 8 / pixels finds them again
+    blob = rates.largest(encode, choices, most_bytes, watch)
+    if blob is None:
+        least, most = (8 * len(encode(level)) / pixels for level in (choices[0], choices[-1]))
+        raise ValueError(
+            f"{model.name} codes this picture in {math.ceil(1e4 * least) / 1e4:.4f} to {most:.4f} "
+            f"bits a pixel (quality 0 to 1), not in {bpp:g}"
+        )
+    return blob
+
+
+def decompress(blob: bytes, max_pixels: int | None = None, watch: Watch = iter) -> np.ndarray:
     """The image in a stream: uint8 (H, W) or (H, W, 3).
 
-    Raises StreamError, and nothing else, for any bytes.
+    max_pixels: the largest height * width to accept, by default what the model's family can take
+    in some gigabytes; watch: as in `compress`. Raises StreamError, and nothing else, for any bytes.
     """
-    header, _ = stream.unpack(blob, max_pixels)
+    header = stream.read_header(blob)
     try:
         model = zoo.by_id(header.model_id)
     except zoo.UnknownModel as error:
         raise StreamError(str(error)) from error
     shape = (header.height, header.width, header.channels)
     shape = shape[:2] if header.channels == 1 else shape
-    return synthesise(model, [unpack(model, blob, max_pixels)], shape)[0]
+    return synthesise(model, [unpack(model, blob, max_pixels)], shape, watch)[0]
 
 
 def info(blob: bytes) -> Info:
     """The header of a stream, without decoding pixels. Raises StreamError."""
-    header = stream.read_header(blob)
-    try:
-        name = zoo.by_id(header.model_id).name
-    except zoo.UnknownModel:
-        name = None
+    header, sections = stream.unpack(blob, max_pixels=2**64)  # any size: nothing is decoded
+    name = level = quality = None
+    with suppress(zoo.UnknownModel):
+        model = zoo.by_id(header.model_id)
+        name, level = model.name, photos.sent_level(model, sections)
+        quality = None if level is None else rates.quality(model, level)
     return Info(
         name,
         header.model_id.hex(),
@@ -89,14 +136,18 @@ def info(blob: bytes) -> Info:
         len(blob),
         header.section_lengths,
         8 * len(blob) / (header.height * header.width),
+        None if level is None else level / photos.LEVELS,
+        quality,
     )
 
 
-def analyse(model: TrainedModel, images: np.ndarray, importance: float = 1.0) -> list[AnyLatents]:
+def analyse(
+    model: TrainedModel, images: np.ndarray, importance: float = 1.0, watch: Watch = iter
+) -> list[AnyLatents]:
     """uint8 images of one shape, (N, H, W) or (N, H, W, 3) -> the latents of each."""
     if not 0.0 <= importance <= 1.0:
         raise ValueError(f"importance must lie in 0..1, got {importance}")
-    return _family(model).analyse(model, images, importance)
+    return _family(model).analyse(model, images, importance, watch)
 
 
 def pack(model: TrainedModel, latents: AnyLatents, shape: Sequence[int]) -> bytes:
@@ -106,16 +157,17 @@ def pack(model: TrainedModel, latents: AnyLatents, shape: Sequence[int]) -> byte
     return stream.pack(model.model_id, *shape[:2], channels, sections)
 
 
-def unpack(model: TrainedModel, blob: bytes, max_pixels: int = MAX_PIXELS) -> AnyLatents:
-    """The latents in a stream of this model. Raises StreamError."""
+def unpack(model: TrainedModel, blob: bytes, max_pixels: int | None = None) -> AnyLatents:
+    """The latents in a stream of this model; max_pixels: see `decompress`. Raises StreamError."""
+    family = _family(model)
+    max_pixels = family.MAX_PIXELS if max_pixels is None else max_pixels
     header, sections = stream.unpack(blob, max_pixels)
     if header.model_id != model.model_id:
         raise StreamError(
             f"this stream was made by model {header.model_id.hex()}, "
             f"not by {model.name} ({model.model_id.hex()})"
         )
-    family = _family(model)
-    step, limit = family.step(model), max(max_pixels, MAX_PIXELS)
+    step, limit = family.step(model), max(max_pixels, family.MAX_PIXELS)
     if _padded_pixels(header.height, header.width, step) > limit:
         raise StreamError(
             f"the header says {header.height}x{header.width} pixels, once both sides are multiples "
@@ -125,10 +177,10 @@ def unpack(model: TrainedModel, blob: bytes, max_pixels: int = MAX_PIXELS) -> An
 
 
 def synthesise(
-    model: TrainedModel, latents: Sequence[AnyLatents], shape: Sequence[int]
+    model: TrainedModel, latents: Sequence[AnyLatents], shape: Sequence[int], watch: Watch = iter
 ) -> np.ndarray:
     """Latents of N images of `shape` (H, W) or (H, W, 3) -> uint8 (N, H, W) or (N, H, W, 3)."""
-    return _family(model).synthesise(model, latents, tuple(shape))
+    return _family(model).synthesise(model, latents, tuple(shape), watch)
 
 
 def _family(model: TrainedModel) -> ModuleType:
@@ -152,11 +204,11 @@ def _check_image(model: TrainedModel, image: np.ndarray) -> np.ndarray:
     wanted = "(H, W) or (H, W, 3)" if 3 in family.CHANNELS else "(H, W)"
     if image.ndim not in (2, 3) or 0 in image.shape or image.shape[2:] not in ((), (3,)):
         raise ValueError(f"expected an image {wanted} of at least 1x1, got shape {image.shape}")
-    step = family.step(model)
-    if _padded_pixels(*image.shape[:2], step) > MAX_PIXELS:
+    step, limit = family.step(model), family.MAX_PIXELS
+    if _padded_pixels(*image.shape[:2], step) > limit:
         raise ValueError(
-            f"{image.shape[0]}x{image.shape[1]} is over {MAX_PIXELS} pixels once both sides are "
-            f"multiples of {step}: cut it"
+            f"{image.shape[0]}x{image.shape[1]} is over {limit} pixels once both sides are "
+            f"multiples of {step}: cut it or make it smaller"
         )
     return image
 
@@ -167,17 +219,19 @@ def _padded_pixels(height: int, width: int, step: int) -> int:
 
 
 __all__ = [
-    "MAX_PIXELS",
     "Info",
     "Latents",
     "StreamError",
     "analyse",
     "compress",
+    "compress_to",
     "decompress",
     "digits",
     "info",
     "pack",
     "photos",
+    "rates",
+    "strength",
     "synthesise",
     "unpack",
 ]

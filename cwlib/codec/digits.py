@@ -2,6 +2,8 @@
 
     stream of a Huffman model    [words], or [table, words] where a table of its own pays
     stream of mnist-cw1          [arithmetic code of map and code]
+
+Pictures go through the networks whole, not in stripes as photographs do: digits are small.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from cwlib.models.autoencoders import DOWNSCALE
 from cwlib.zoo import TrainedModel
 
 CHANNELS = (1,)
+MAX_PIXELS = 2**24  # at some 300 bytes of memory a pixel 5 GB: all of it goes through at once
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,10 @@ def step(model: TrainedModel) -> int:
 
 
 @torch.no_grad()
-def analyse(model: TrainedModel, images: np.ndarray, importance: float) -> list[Latents]:
-    """uint8 images (N, H, W) -> one Latents each."""
+def analyse(
+    model: TrainedModel, images: np.ndarray, importance: float, watch: object = None
+) -> list[Latents]:
+    """uint8 images (N, H, W) -> one Latents each; watch: not used, there are no stripes."""
     x = torch.from_numpy(_pad(images)).unsqueeze(1).float() / 255  # (N, 1, H8, W8)
     z, m = model.net.analyse(x)
     if m is None and importance != 1.0:
@@ -89,9 +94,9 @@ def from_sections(model: TrainedModel, header: Header, sections: list[bytes]) ->
 
 @torch.no_grad()
 def synthesise(
-    model: TrainedModel, latents: Sequence[Latents], shape: tuple[int, ...]
+    model: TrainedModel, latents: Sequence[Latents], shape: tuple[int, ...], watch: object = None
 ) -> np.ndarray:
-    """Latents of N images of `shape` (H, W) -> uint8 (N, H, W)."""
+    """Latents of N images of `shape` (H, W) -> uint8 (N, H, W); watch: not used."""
     q = torch.from_numpy(np.stack([one.symbols for one in latents])).float()
     levels = None
     if latents[0].levels is not None:

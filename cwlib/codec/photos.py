@@ -15,12 +15,12 @@ three: the models have seen colour alone. Its header says 1 channel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from cwlib.coding.stream import Header, StreamError
@@ -28,6 +28,7 @@ from cwlib.models.hierarchical import HYPER_DOWNSCALE
 from cwlib.zoo import TrainedModel
 
 CHANNELS = (1, 3)
+MAX_PIXELS = 2**26  # at some 30 bytes of memory a pixel 2 GB, beside 0.7 GB of libraries
 LEVELS = 255  # a strength that is sent is a whole number of 255ths
 
 # Pictures above STRIPE_PIXELS go through the networks in stripes, so that memory stays bounded.
@@ -35,6 +36,10 @@ LEVELS = 255  # a strength that is sent is a whole number of 255ths
 # with strides (2, 2, 2, 1), 16 with (1, 2, 2, 2).
 STRIPE_PIXELS = 2**19
 HALO = 32
+
+
+# What a long walk is handed to: `iter` leaves it alone, `tqdm` shows how far it is.
+Watch = Callable[[Sequence[int]], Iterable[int]]
 
 
 @dataclass(frozen=True)
@@ -54,23 +59,39 @@ def step(model: TrainedModel) -> int:
     return model.net.downscale
 
 
-@torch.no_grad()
-def analyse(model: TrainedModel, images: np.ndarray, importance: float) -> list[Latents]:
+def analyse(
+    model: TrainedModel, images: np.ndarray, importance: float, watch: Watch = iter
+) -> list[Latents]:
     """uint8 images (N, H, W) or (N, H, W, 3) -> one Latents each."""
-    net = model.net
-    level = round(LEVELS * importance)
-    if net.gains is not None:
-        importance = level / LEVELS  # as the decoder will know it
-    elif net.experiment.mask == "none" and importance != 1.0:
+    if model.net.experiment.mask == "none" and model.net.gains is None and importance != 1.0:
         raise ValueError(f"{model.name} has no importance map: importance must be 1")
-    found = []
-    for image in images:
-        x = _to_tensor(image, net.downscale, _device(model))  # (1, 3, H32, W32)
-        z = in_stripes(net.g_a, x, 1 / _latent_step(model))  # (1, C, h, w)
-        v = net.before_rounding(z, importance)
-        y = torch.round(net.h_a(v.abs()))
-        found.append(Latents(_whole(v.round()[0]), _whole(y[0]), level))
-    return found
+    level = round(LEVELS * importance)
+    if model.net.gains is not None:
+        importance = level / LEVELS  # as the decoder will know it
+    return [quantise(model, transform(model, image, watch), importance) for image in images]
+
+
+@torch.no_grad()
+def transform(model: TrainedModel, image: np.ndarray, watch: Watch = iter) -> Tensor:
+    """A uint8 image (H, W) or (H, W, 3) -> z (1, C, h, w): the long part, alike for all rates."""
+
+    def g_a(x: Tensor) -> Tensor:
+        return model.net.g_a(x.to(_device(model)).float() / 255)
+
+    return in_stripes(g_a, _to_tensor(image, step(model)), 1 / _latent_step(model), watch)
+
+
+@torch.no_grad()
+def quantise(
+    model: TrainedModel, z: Tensor, importance: float = 1.0, m: Tensor | None = None
+) -> Latents:
+    """z (1, C, h, w) -> what is coded: masked, made finer or coarser by the gain, rounded.
+
+    m: another mask than the network's, as z or (1, C, 1, 1). A decoder need not know the mask.
+    """
+    v = model.net.before_rounding(z, importance, m)
+    y = torch.round(model.net.h_a(v.abs()))
+    return Latents(_whole(v.round()[0]), _whole(y[0]), round(LEVELS * importance))
 
 
 def to_sections(model: TrainedModel, latents: Latents) -> list[bytes]:
@@ -78,6 +99,11 @@ def to_sections(model: TrainedModel, latents: Latents) -> list[bytes]:
     hyper_code, code = model.coder.encode(latents.z, latents.y)
     strength = b"" if model.net.gains is None else bytes([latents.level])
     return [strength + hyper_code, code]
+
+
+def sent_level(model: TrainedModel, sections: list[bytes]) -> int | None:
+    """The strength in 255ths that a model's sections carry, None where it has no gains."""
+    return sections[0][0] if model.experiment.gains and sections and sections[0] else None
 
 
 def from_sections(model: TrainedModel, header: Header, sections: list[bytes]) -> Latents:
@@ -97,27 +123,34 @@ def from_sections(model: TrainedModel, header: Header, sections: list[bytes]) ->
 
 @torch.no_grad()
 def synthesise(
-    model: TrainedModel, latents: Sequence[Latents], shape: tuple[int, ...]
+    model: TrainedModel, latents: Sequence[Latents], shape: tuple[int, ...], watch: Watch = iter
 ) -> np.ndarray:
     """Latents of N images of `shape` (H, W) or (H, W, 3) -> uint8 (N, H, W) or (N, H, W, 3)."""
     images = []
     for one in latents:
-        z_hat = torch.from_numpy(one.z).to(_device(model), torch.float32)[None]
-        z_hat = model.net.after_rounding(z_hat, one.level / LEVELS)
-        x_hat = in_stripes(model.net.g_s, z_hat, _latent_step(model))  # (1, 3, H32, W32)
-        x_hat = x_hat[:, :, : shape[0], : shape[1]]
-        if len(shape) == 2:
-            x_hat = x_hat.mean(1, keepdim=True)
-        pixels = (x_hat * 255).round().clamp(0, 255).to(torch.uint8)[0].permute(1, 2, 0)
-        images.append(pixels.cpu().numpy().reshape(shape))
+        pixels = partial(_pixels, model, one.level / LEVELS, len(shape) == 2)
+        picture = in_stripes(pixels, torch.from_numpy(one.z)[None], _latent_step(model), watch)
+        picture = picture[0, :, : shape[0], : shape[1]].permute(1, 2, 0)  # (H, W, 3 or 1)
+        images.append(picture.numpy().reshape(shape))
     return np.stack(images)
 
 
-def in_stripes(network: Callable[[Tensor], Tensor], t: Tensor, scale: float) -> Tensor:
+def _pixels(model: TrainedModel, strength: float, grey: bool, z_hat: Tensor) -> Tensor:
+    """Whole latents (1, C, h, w) -> uint8 (1, 3, 8h, 8w), or (1, 1, 8h, 8w) if grey."""
+    z_hat = model.net.after_rounding(z_hat.to(_device(model), torch.float32), strength)
+    x_hat = model.net.g_s(z_hat)
+    x_hat = x_hat.mean(1, keepdim=True) if grey else x_hat
+    return (x_hat * 255).round().clamp(0, 255).to(torch.uint8).cpu()
+
+
+def in_stripes(
+    network: Callable[[Tensor], Tensor], t: Tensor, scale: float, watch: Watch = iter
+) -> Tensor:
     """network(t), for large t one stripe after another along the longer side.
 
     t: (1, C, H, W); scale: how much higher the output is (8 or 1/8). The network must reach no
     further than HALO pixels; then the stripes give what the whole would, up to float rounding.
+    watch: is given the range of stripes and must hand on what is in it, as tqdm does.
     """
     along, across = (2, 3) if t.shape[2] >= t.shape[3] else (3, 2)
     pixels = max(1, round(scale))  # that the side of a place of t stands for
@@ -126,7 +159,7 @@ def in_stripes(network: Callable[[Tensor], Tensor], t: Tensor, scale: float) -> 
     if n <= length:
         return network(t)
     parts = []
-    for start in range(0, n, length):
+    for start in watch(range(0, n, length)):
         end = min(n, start + length)
         first, last = max(0, start - halo), min(n, end + halo)
         out = network(t.narrow(along, first, last - first))
@@ -136,12 +169,12 @@ def in_stripes(network: Callable[[Tensor], Tensor], t: Tensor, scale: float) -> 
     return torch.cat(parts, dim=along)
 
 
-def _to_tensor(image: np.ndarray, step: int, device: torch.device) -> Tensor:
-    """uint8 (H, W) or (H, W, 3) -> (1, 3, H', W') in [0, 1], the last row and column repeated."""
+def _to_tensor(image: np.ndarray, step: int) -> Tensor:
+    """uint8 (H, W) or (H, W, 3) -> (1, 3, H', W') uint8, the last row and column repeated."""
     colour = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
-    x = torch.from_numpy(colour.copy()).to(device).permute(2, 0, 1)[None]  # a copy can be written
     h, w = image.shape[:2]
-    return F.pad(x.float() / 255, (0, -w % step, 0, -h % step), mode="replicate")
+    padded = np.pad(colour, ((0, -h % step), (0, -w % step), (0, 0)), mode="edge")
+    return torch.from_numpy(padded).permute(2, 0, 1)[None]
 
 
 def _whole(t: Tensor) -> np.ndarray:

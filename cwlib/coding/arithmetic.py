@@ -192,6 +192,13 @@ def encode(symbols: np.ndarray, indices: np.ndarray, tables: Tables) -> bytes:
     """Code symbols[k] with table indices[k]. Values outside their table cost 32 extra bits.
 
     symbols, indices: (n,) integers -> bytes, at most 2 over the ideal length. Raises ValueError.
+
+    >>> tables = Tables.from_probabilities([np.array([0.7, 0.2, 0.1])], offsets=[0])
+    >>> which = np.zeros(6, int)  # the one table for all six
+    >>> encode(np.array([0, 0, 1, 0, 2, 0]), which, tables).hex()  # 7.7 bits, ideally
+    '68'
+    >>> decode(bytes.fromhex("68"), which, tables)
+    array([0, 0, 1, 0, 2, 0])
     """
     symbols, indices = _check(symbols, indices, tables)
     out = np.zeros(8 + 8 * symbols.size, dtype=np.uint8)  # escapes: 16 + 32 bits, never more

@@ -33,6 +33,9 @@ def from_probabilities(p: np.ndarray, total: int = 1 << 16, escape: float = 0.0)
     values. Returns (n + 2,) int64 from 0 to `total`; the last interval is the escape, and no
     interval is empty, whatever its probability. Raises ValueError. Source: greedy allocation,
     exact for a separable convex cost (Fox, Discrete optimization via marginal analysis, 1966).
+
+    >>> from_probabilities(np.array([0.5, 0.25, 0.25]), total=16)  # 7, 4, 4, and 1 to escape
+    array([ 0,  7, 11, 15, 16])
     """
     if not 0 <= escape < LARGEST:  # NaN compares false
         raise ValueError(f"the escape's probability is {escape:g}: finite and at least 0 wanted")
@@ -58,7 +61,11 @@ def mean_bits(p: np.ndarray, cdf: np.ndarray, escape: float = 0.0) -> float:
 
 
 def entropy(p: np.ndarray, escape: float = 0.0) -> float:
-    """The least that `mean_bits` can be, in bits per symbol: sum of p * -log2(p)."""
+    """The least that `mean_bits` can be, in bits per symbol: sum of p * -log2(p).
+
+    >>> entropy(np.array([0.5, 0.25, 0.25]))
+    1.5
+    """
     p = np.append(_probabilities(p), escape)
     p = p[p > 0] / p.sum()
     return float(-(p * np.log2(p)).sum())

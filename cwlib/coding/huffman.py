@@ -31,6 +31,12 @@ class Code:
     codes:   (n_symbols,) int64, the words, right-aligned; `codewords` shows them as text.
     A code for one symbol only spends 1 bit on it, not 0: then n symbols take n bits, and the
     size of the data bounds what a decoder has to allocate.
+
+    >>> code = Code.from_counts(np.array([8, 4, 2, 1, 1]))
+    >>> code.codewords
+    {0: '0', 1: '10', 2: '110', 3: '1110', 4: '1111'}
+    >>> code.encode(np.array([0, 1, 0, 4])).hex()  # 0 10 0 1111
+    '4f'
     """
 
     lengths: np.ndarray

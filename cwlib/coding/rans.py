@@ -199,6 +199,14 @@ def encode(symbols: np.ndarray, indices: np.ndarray, tables: Tables, lanes: int 
     lanes: 2 or 4 give the symbols to as many states in turn, on which a processor works side by
     side. The bytes are others then, and up to 8 more for each further state.
     Raises ValueError for other arguments and for symbols 2^30 or more away from their table.
+
+    >>> tables = Tables.from_probabilities([np.array([0.7, 0.2, 0.1])], offsets=[0])
+    >>> which = np.zeros(6, int)  # the one table for all six
+    >>> data = encode(np.array([0, 0, 1, 0, 2, 0]), which, tables)
+    >>> len(data)  # the state alone: it has room for these symbols
+    8
+    >>> decode(data, which, tables)
+    array([0, 0, 1, 0, 2, 0])
     """
     symbols, indices = _arguments(symbols, indices, lanes)
     # A symbol is 52 bits at most: fewer than two words. One is spare, and the states come first.

@@ -51,6 +51,9 @@ def pack(model_id: bytes, height: int, width: int, channels: int, sections: list
 
     model_id: 4 bytes; height, width: pixels, 1 to 2**32 - 1; channels: 1 or 3.
     Raises ValueError for anything that `unpack` would refuse.
+
+    >>> pack(bytes.fromhex("1badc0de"), 128, 128, 1, [b"one"]).hex(" ")
+    '43 57 01 1b ad c0 de 80 01 80 01 01 01 6f 6e 65 b6 14 38 df'
     """
     if len(model_id) != MODEL_ID_BYTES:
         raise ValueError(f"a model id has {MODEL_ID_BYTES} bytes, got {len(model_id)}")

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 
 from cwlib import zoo
-from cwlib.evaluation import claims, photos
+from cwlib.evaluation import claims, decisions, ledger, photos
 from cwlib.evaluation.digits import (
     IMPORTANCE_STEPS,
     TestSet,
@@ -68,7 +68,6 @@ def _digit_targets() -> Targets:
     table["accounting"] = accounting_records
     table["baselines"] = baseline_records
     table["source"] = source_records
-    table["claims"] = lambda test: claims.digit_records(_trained_on("mnist"), test)
     for name in ("mnist-cw", "mnist-cw1"):
         table[f"importance:{name}"] = lambda test, name=name: importance_records(name, test)
     return table
@@ -84,7 +83,6 @@ def _photo_targets() -> Targets:
     for codec in photos.CODECS:
         table[codec] = lambda test, codec=codec: photos.baseline_records(codec, test)
     table["jpeg-standard"] = lambda test: photos.quality_records("jpeg-standard", test)
-    table["claims"] = lambda test: claims.photo_records(_trained_on("photos"), test)
     return table
 
 
@@ -98,8 +96,11 @@ __all__ = [
     "TestSet",
     "accounting_records",
     "baseline_records",
+    "claims",
+    "decisions",
     "importance_records",
     "is_the_books",
+    "ledger",
     "merge",
     "mnist",
     "model_records",

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from cwlib import (
@@ -44,6 +45,13 @@ FIG_3 = {5: (21.41, 0.249), 7: (21.87, 0.146), 8: (20.63, 0.279), 14: (20.74, 0.
 
 def _rounded(record: dict) -> dict:
     return {k: round(float(v), 5) if isinstance(v, float) else v for k, v in record.items()}
+
+
+def records(test: TestSet | Photos) -> list[dict]:
+    """All of this module about digits or about photographs, for every trained model of them."""
+    digits = isinstance(test, TestSet)
+    names = [n for n in zoo.names() if (zoo.load(n).experiment.dataset == "mnist") == digits]
+    return digit_records(names, test) if digits else photo_records(names, test)
 
 
 # --- digits --------------------------------------------------------------------------------------
@@ -150,6 +158,7 @@ class PhotoMap:
     open_bpp: float  # without
     psnr: float
     open_psnr: float
+    detail: float  # squares of differences between neighbours, decoded / original
     laterals_share: float  # of the bits of z
     feature_share: float  # of lambda_1 d_feat in the distortion of Eq. 12
 
@@ -177,6 +186,7 @@ def photo_map(model: zoo.TrainedModel, image: np.ndarray) -> PhotoMap:
         free.bpp,
         masked.psnr,
         free.psnr,
+        _roughness(masked.x_hat) / _roughness(x),
         float(by_channel[:LATERALS].sum() / by_channel.sum()),
         feature / (255**2 * losses.mse(masked.x_hat, x).item() + feature),
     )
@@ -202,6 +212,11 @@ def _coded(net: torch.nn.Module, x: Tensor, m: Tensor) -> _Coded:
     return _Coded(x_hat, bits, rate, metrics.psnr(pixels, seen))
 
 
+def _roughness(x: Tensor) -> float:
+    """Sum of the squared differences between a pixel and its right and lower neighbours."""
+    return float(sum(x.diff(dim=d).square().sum() for d in (2, 3)))
+
+
 def _texture(image: np.ndarray, places: Sequence[int]) -> np.ndarray:
     """log(1 + standard deviation) of the grey pixels behind every place: (h, w)."""
     h, w = places
@@ -218,9 +233,9 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def memory_records() -> list[dict]:
-    """M, M_p and M with a VGG loss (Eq. 10, 11): parameters, and MiB kept for the backward pass.
+    """One training step of M, M_p and M with a VGG loss (Eq. 10, 11): what it keeps and computes.
 
-    One 128x128 crop, float32. The count depends on the layers alone, so VGG's weights are random.
+    One 128x128 crop, float32. The counts depend on the layers alone, so VGG's weights are random.
     """
     m_p = experiments.get("kodak-mp")
     nets = [
@@ -233,7 +248,7 @@ def memory_records() -> list[dict]:
 
 
 def step_memory(experiment: experiments.Experiment) -> dict[str, int | float]:
-    """Parameters in the loss, and MiB that autograd saves in one step besides them."""
+    """Parameters in the loss, MiB that autograd saves in one step besides them, and its GFLOP."""
     model, extra = catalogue.build(experiment).train(), objectives.features(experiment)
     fixed = [*model.parameters(), *(extra.parameters() if extra else ())]
     known, saved = {p.data_ptr() for p in fixed}, {}
@@ -243,12 +258,14 @@ def step_memory(experiment: experiments.Experiment) -> dict[str, int | float]:
             saved[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes()
         return t
 
-    x = torch.zeros(1, 3, experiment.crop, experiment.crop)
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
-        terms = objectives.loss_terms(experiment, model, x, 1.0, None, extra)
-        mib = sum(saved.values()) / 2**20  # while the graph holds them
-    del terms
-    return {"parameters": sum(p.numel() for p in fixed), "saved_mib": mib}
+    x = torch.rand(1, 3, experiment.crop, experiment.crop)
+    with FlopCounterMode(display=False) as counter:
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
+            loss = objectives.loss_terms(experiment, model, x, 1.0, None, extra)["loss"]
+        mib = sum(saved.values()) / 2**20
+        loss.backward()
+    parameters = sum(p.numel() for p in fixed)
+    return {"parameters": parameters, "saved_mib": mib, "gflop": counter.get_total_flops() / 1e9}
 
 
 # --- the paper's own baselines -------------------------------------------------------------------

@@ -8,10 +8,12 @@ ledger --out book/results/ledger.json` writes these four anew; a test fails wher
 A citation, in `cites`, is one of
 
     {"results": "mnist", "where": {...}, "field": "psnr"}      a field of a record
-      with "at": {"bpp": 0.361}                                read off the curve of the records
-      with "over": "seed", "take": "mean"                      one value for each seed, and their mean
+      with "at": {"bpp": 0.361}                                read off the records' curve
+      with "over": "seed", "take": "mean"                      a value for each seed, their mean
+    {"gain": [curve, curve], "over": "seed", "take": "mean"}   how far the records of one citation
+                                                               lie above those of the other
     {"value": 0.361}                                           a number that stands in a paper
-    {"psnr_of_mse": 44.42}, {"difference": [a, b]}, {"ratio": [a, b]}    arithmetic on the above
+    {"psnr_of_mse": 44.42}, {"sum": [a, b]}, "difference", "ratio"       arithmetic on the above
 
 and a comparison, in `holds`, {"left": 0, "is": ">", "right": 1, "by": 0.1} over their places.
 """
@@ -28,6 +30,7 @@ from pathlib import Path
 import numpy as np
 
 from cwlib import zoo
+from cwlib.evaluation import rates
 
 VERDICTS = ("reproduced", "in part", "not reproduced", "cannot be judged", "pending")
 KINDS = ("number", "comparison", "description", "judgement")
@@ -39,13 +42,14 @@ Row = dict[str, object]
 
 _TAKE = {
     "mean": np.mean,
-    "std": lambda values: np.std(values, ddof=1),
+    "std": lambda values: np.std(values, ddof=1) if len(values) > 1 else None,
     "median": np.median,
     "least": min,
     "most": max,
     "sum": sum,
     "count": len,
 }
+_OPERATIONS = {"sum": np.add, "difference": np.subtract, "ratio": np.divide}
 NOT_REPEATABLE = "typed from the source"  # the command of figures that others published
 
 
@@ -62,10 +66,12 @@ def resolve(cite: Mapping, records: Records) -> float | None:
     if "psnr_of_mse" in cite:
         mse = _number(cite["psnr_of_mse"], records)
         return None if mse is None else float(10 * np.log10(255**2 / mse))
-    for name, operation in (("difference", np.subtract), ("ratio", np.divide)):
+    for name, operation in _OPERATIONS.items():
         if name in cite:
             a, b = (_number(part, records) for part in cite[name])
             return None if a is None or b is None else float(operation(a, b))
+    if "gain" in cite:
+        return _gain(cite, records)
     if "results" not in cite:
         raise ValueError(f"{cite} is no citation: see the top of cwlib/evaluation/ledger.py")
     return _measured(cite, records)
@@ -76,6 +82,29 @@ def _number(part: Number | Mapping, records: Records) -> float | None:
     return float(part) if isinstance(part, int | float) else resolve(part, records)
 
 
+def _gain(cite: Mapping, records: Records) -> float | None:
+    """Mean gain of a curve over another, over the rates that both reach, seed by seed."""
+    curves: list[dict[object, list[tuple[float, float]]]] = [{}, {}]
+    for curve, part in zip(curves, cite["gain"], strict=True):
+        for row in cited_records(part, records):
+            point = row["bpp"], row[part["field"]]
+            curve.setdefault(row[cite["over"]], []).append(point)
+    ours, theirs = curves
+    try:
+        gains = [rates.mean_gain(ours[k], theirs[k]) for k in sorted(ours.keys() & theirs.keys())]
+    except ValueError:  # a curve of one point, or two that share no rates
+        return None
+    return _taken(cite, gains)
+
+
+def _taken(cite: Mapping, values: Sequence[float | None]) -> float | None:
+    """The summary of several values that a citation asks for; None where one is missing."""
+    if not values or None in values:
+        return None
+    summary = _TAKE[cite.get("take", "mean")](values)
+    return None if summary is None else float(summary)
+
+
 def _measured(cite: Mapping, records: Records) -> float | None:
     """A field of one record, a point of a curve, or a summary of either over seeds."""
     rows = cited_records(cite, records)
@@ -83,9 +112,7 @@ def _measured(cite: Mapping, records: Records) -> float | None:
     for row in rows:
         groups.setdefault(row[cite["over"]] if "over" in cite else "all", []).append(row)
     values = [_of_group(cite, group, records) for group in groups.values()]
-    if not values or None in values:
-        return None
-    return float(_TAKE[cite.get("take", "mean")](values))
+    return _taken(cite, values)
 
 
 def _of_group(cite: Mapping, rows: Sequence[dict], records: Records) -> float | None:
@@ -102,12 +129,17 @@ def _of_group(cite: Mapping, rows: Sequence[dict], records: Records) -> float | 
 def at(rows: Iterable[dict], field: str, along: str, place: float) -> float | None:
     """`field` where `along` is `place`, on straight lines between records; None outside of them.
 
-    MS-SSIM crowds towards 1, so its lines are straight in decibels, -10 log10(1 - x).
+    along: a field, or `log bpp`, with lines that are straight over its logarithm: better where
+    points lie far apart. MS-SSIM crowds towards 1, so its lines are straight in decibels,
+    -10 log10(1 - x).
     """
-    points = sorted((r[along], r[field]) for r in rows if field in r and along in r)
+    name = along.removeprefix("log ")
+    points = sorted((r[name], r[field]) for r in rows if field in r and name in r)
     x, y = np.array(points, dtype=float).reshape(-1, 2).T
     if not len(x) or not x[0] <= place <= x[-1]:
         return None
+    if name != along:
+        x, place = np.log(x), float(np.log(place))
     if field.startswith("ms_ssim"):
         return float(1 - 10 ** (-np.interp(place, x, -10 * np.log10(1 - y)) / 10))
     return float(np.interp(place, x, y))
@@ -133,8 +165,10 @@ def cited_records(cite: Mapping, records: Records) -> list[dict]:
 def all_records(cite: object, records: Records) -> list[tuple[str, dict]]:
     """(results file, record) of everything that a citation rests on, those inside it too."""
     if isinstance(cite, Mapping):
-        found = [(cite["results"], r) for r in cited_records(cite, records)] * ("results" in cite)
-        return found + [one for v in cite.values() for one in all_records(v, records)]
+        inside = [one for v in cite.values() for one in all_records(v, records)]
+        if "results" not in cite:
+            return inside
+        return [(cite["results"], r) for r in cited_records(cite, records)] + inside
     if isinstance(cite, list):
         return [one for part in cite for one in all_records(part, records)]
     return []
@@ -182,7 +216,11 @@ def renewed(row: Row, records: Records) -> Row:
 
 def _commands(found: Iterable[tuple[str, dict]]) -> str:
     """What made the cited records, and into which file."""
-    pairs = {(r["command"], name) for name, r in found if r.get("command") != NOT_REPEATABLE}
+    pairs = {
+        (r["command"].split(" --only")[0], name)
+        for name, r in found
+        if r.get("command") != NOT_REPEATABLE
+    }
     return "; ".join(f"{text} --out book/results/{name}.json" for text, name in sorted(pairs))
 
 
@@ -193,7 +231,7 @@ def _compute(found: Iterable[tuple[str, dict]]) -> str:
         name = str(record["experiment"]).split("-uniform")[0].removesuffix("-untrained")
         card = zoo.WEIGHTS / f"{name}.json"
         if "seconds" in record:
-            runs[name, record.get("seed")] = record["seconds"], record.get("device", "cpu")
+            runs[name, record.get("seed")] = record["seconds"], record["device"]
         elif card.exists():
             told = json.loads(card.read_text())
             runs[name] = told["seconds"], told["device"]

@@ -21,6 +21,7 @@ from cwlib.coding.stream import StreamError
 RATES = (0.13, 0.25, 0.361, 0.5, 0.7, 0.9)  # bpp; 0.361 is that of the paper's Table 1
 CODECS = ("jpeg", "jpeg2000", "webp", "avif", "hevc", "jpeg2000-53")
 IMPORTANCE_STEPS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+QUALITY_STEPS = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)
 QUALITIES = (10, 20, 30, 40, 50, 60, 70, 80, 90)  # of the published JPEG points
 MS_SSIM_SIDE = 161  # smaller images have no MS-SSIM
 
@@ -166,8 +167,17 @@ def estimated_bits(model: zoo.TrainedModel, latents: codec.photos.Latents) -> fl
 def importance_records(
     name: str | os.PathLike, photos: Photos, progress: bool = True
 ) -> list[dict]:
-    """One model at several `importance=` factors: means only."""
-    records = []
-    for step in IMPORTANCE_STEPS:
-        records += model_records(name, photos, step, progress)[:1]
+    """One model at several `importance=` factors: means only.
+
+    A net with gains is measured at QUALITY_STEPS, whose records also say the `quality`.
+    """
+    model, records = zoo.load(name), []
+    if model.net.gains is None:
+        for step in IMPORTANCE_STEPS:
+            records += model_records(name, photos, step, progress)[:1]
+    else:
+        for quality in QUALITY_STEPS:
+            step = codec.strength(model, quality)
+            (record, *_) = model_records(name, photos, step, progress)
+            records.append({**record, "importance": round(step, 5), "quality": quality})
     return [{**r, "kind": "importance"} for r in records]

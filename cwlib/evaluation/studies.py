@@ -13,7 +13,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cwlib import codec, data, experiments, importance, metrics, runs, training, zoo
+from cwlib import (
+    codec,
+    data,
+    experiments,
+    importance,
+    metrics,
+    quantize,
+    runs,
+    training,
+    zoo,
+)
 from cwlib.coding import rans
 from cwlib.coding.tables import Tables
 from cwlib.evaluation import digits, photos
@@ -113,7 +123,8 @@ def _masked(model: zoo.TrainedModel, test: digits.TestSet, source: runs.Training
 
     A Huffman code takes at least one bit for a value, masked or not, so it hides what a mask
     saves. `rans_bpp` is of real streams of the codes alone, without a header; the tables were
-    learnt from training digits and are not sent.
+    learnt from training digits and are not sent. `code_bpp`: code bits that the mask lets through,
+    what the rate term of training counts; `on_paper`: the share of them at places without ink.
     """
     learn = data.resize_digits(source.images[:LEARN])
     tables = _channel_tables(_symbols(model, learn))
@@ -125,11 +136,14 @@ def _masked(model: zoo.TrainedModel, test: digits.TestSet, source: runs.Training
             raise RuntimeError(f"{model.name}: a code did not decode to its own symbols")
         sizes.append(len(blob))
         kept.append((symbols > 0).mean())
-    shape = test.images.shape[1:]
+    shape, share = test.images.shape[1:], _kept_shares(model, test.images)
+    values = model.experiment.channels / codec.digits.DOWNSCALE**2  # code values per pixel
+    empty = ~_ink(test.images)
     return {
         "rans_bpp": round(float(np.mean([metrics.bpp(size, shape) for size in sizes])), 5),
         "nonzero": round(float(np.mean(kept)), 5),
-        "code_bpp": round(_kept_code_bits(model, test.images), 5),
+        "code_bpp": round(float(importance.CODE_BITS * values * share.mean()), 5),
+        "on_paper": round(float(share[empty].sum() / share.sum()), 5),
     }
 
 
@@ -151,20 +165,24 @@ def _channel_tables(symbols: np.ndarray) -> Tables:
 
 
 @torch.no_grad()
-def _kept_code_bits(model: zoo.TrainedModel, images: np.ndarray) -> float:
-    """Code bits that the mask lets through, per pixel: what the rate term of training counts."""
-    e, total = model.experiment, 0.0
+def _kept_shares(model: zoo.TrainedModel, images: np.ndarray) -> np.ndarray:
+    """Share of the code bits of each place that the mask lets through: (N, h, w)."""
+    e, parts = model.experiment, []
     for k in range(0, len(images), digits.BATCH):
         x = torch.from_numpy(images[k : k + digits.BATCH]).unsqueeze(1).float() / 255
-        _, m = model.net.analyse(x)
-        share = m.mean() if e.model == "channels" else _bits_share(m, e.reading)
-        total += float(share) * len(x)
-    values = e.channels / codec.digits.DOWNSCALE**2  # code values per pixel
-    return importance.CODE_BITS * values * total / len(images)
+        _, m = model.net.analyse(x)  # (B, 1 or C, h, w)
+        if e.model != "channels":
+            levels = quantize.to_levels(m, importance.MAP_BITS)
+            m = importance.kept_bits(levels, e.reading) / importance.CODE_BITS
+        parts.append(m.mean(1).numpy())
+    return np.concatenate(parts)
 
 
-def _bits_share(m: torch.Tensor, reading: str) -> torch.Tensor:
-    return importance.mean_bits(m, reading) / importance.CODE_BITS
+def _ink(images: np.ndarray) -> np.ndarray:
+    """Whether there is any ink behind each place of the code: (N, H, W) -> (N, H/8, W/8)."""
+    n, h, w = images.shape
+    step = codec.digits.DOWNSCALE
+    return images.reshape(n, h // step, step, w // step, step).max((2, 4)) > 0
 
 
 @torch.no_grad()

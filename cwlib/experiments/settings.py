@@ -41,14 +41,10 @@ class Experiment:
     strength_min: float = 1.0  # s scales the importance map; 1: always whole, as in the paper
     lambda_2_low: float = 0.0  # lambda_2 at s = strength_min; 0: the same for all s
     gains: int = 0  # step sizes per channel that are learnt at so many strengths; 0: all are 1
-    lambda_1_of: str = (
-        "encoder"  # whose features that term compares: encoder (Eq. 11), vgg (Eq. 10)
-    )
-    distortion: str = "mse"  # mse | ms-ssim: what lambda_2 weighs
     # studies of ours on paper 1's nets
     fixed_level: int | None = None  # cw1: the map is this level everywhere, that is: no map
     rate_target: float = 0.0  # code bits per pixel above which the rate term begins to count
-    quantiser: str = "ste"  # quantised: ste | noise | soft, the stand-in for rounding in training
+    quantiser: str = "ste"  # quantised: ste | noise | soft | soft-fixed, what stands for rounding
     code_bits: int = 6  # quantised: bits of a code value
     # training
     steps: int = 0  # length of the run; 0: `epochs` says it

@@ -108,6 +108,18 @@ _DIGITS = [
         )
         for bits, (reading, level) in _UNIFORM.items()
     ),
+    *(  # and at the other prices: at one price all of them seek the same point of the curve
+        _tiny(
+            f"tiny-uniform-4-l{x}",
+            "cw1",
+            "study: no map, 4 bits for every code value, another price",
+            map_channels=1,
+            reading=_UNIFORM[4][0],
+            fixed_level=_UNIFORM[4][1],
+            lambda_rate=x,
+        )
+        for x in (0.001, 0.01)
+    ),
     *(
         _tiny(
             f"tiny-{quantiser}",
@@ -119,7 +131,8 @@ _DIGITS = [
         for quantiser, note in [
             ("ste", "rounding, gradient straight through (Theis 2017)"),
             ("noise", "additive uniform noise (Balle 2017)"),
-            ("soft", "soft-to-hard annealing (Agustsson 2017)"),
+            ("soft", "soft-to-hard annealing, learnt levels (Agustsson 2017)"),
+            ("soft-fixed", "soft-to-hard annealing between fixed levels"),
         ]
     ),
 ]
@@ -156,12 +169,12 @@ STUDIES: dict[str, Study] = {
         Study(
             "pays",
             "does a map pay at equal total rate, against the same number of bits everywhere?",
-            (*_names("tiny-cw1"), *(f"tiny-uniform-{bits}" for bits in _UNIFORM)),
+            _names("tiny-cw1", *(f"tiny-uniform-{bits}" for bits in _UNIFORM)),
         ),
         Study(
             "quantisers",
-            "paper 1, conclusion: three ways to train through rounding",
-            ("tiny-ste", "tiny-noise", "tiny-soft"),
+            "paper 1, conclusion: ways to train through rounding",
+            ("tiny-ste", "tiny-noise", "tiny-soft", "tiny-soft-fixed"),
         ),
     ]
 }

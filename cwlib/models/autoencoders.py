@@ -91,6 +91,7 @@ class Autoencoder(nn.Module):
         return (q + 0.5) / 2**importance.CODE_BITS, None
 
     def forward(self, x: Tensor) -> Output:
+        """x: (B, 1, H, W) in [0, 1], H and W multiples of 8; the code is not rounded."""
         z, _ = self.analyse(x)  # (B, 4, H/8, W/8)
         return Output(self.synthesise(z), z, z)
 
@@ -225,6 +226,7 @@ class ContentWeightedAE(ResNetAE):
         return q / 2**importance.CODE_BITS, m_hat
 
     def forward(self, x: Tensor) -> Output:
+        """x: (B, 1, H, W) in [0, 1], H and W multiples of 8; the code is rounded and cut."""
         z, m = self.analyse(x)
         z_hat = self.mask(z, m)
         return Output(self.synthesise(z_hat), z, z_hat, m)
@@ -264,6 +266,7 @@ class ContentWeightedAE1(ContentWeightedAE):
         return super().synthesise(torch.cat([z_hat, m_hat], dim=1))
 
     def forward(self, x: Tensor) -> Output:
+        """x: (B, 1, H, W) in [0, 1], H and W multiples of 8; with the bits it should cost."""
         z, m = self.analyse(x)
         z_hat = self.mask(z, m)
         levels = quantize.to_levels(m, importance.MAP_BITS)

@@ -85,6 +85,17 @@ class ContextPrior(nn.Module):
         Gradients: straight-through to values; to the map by finite difference of the code's own
         cost.
         """
+        map_bits, code_bits, slope = self._costs(z, m)
+        total = map_bits + code_bits.sum(1, keepdim=True)
+        return quantize.with_slope(torch.zeros_like(m), (m, slope)).add(total).sum((1, 2, 3))
+
+    @torch.no_grad()
+    def bits_of_each(self, z: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, of every map level (B, 1, H, W) and every code value (B, C, H, W)."""
+        return self._costs(z, m)[:2]
+
+    def _costs(self, z: Tensor, m: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Bits of the levels and of the values, and the slope of the code's cost in the map."""
         batch, c, h, w = z.shape
         i = quantize.to_levels(m, importance.MAP_BITS)
         i_ste = quantize.straight_through(i, m * 2**importance.MAP_BITS)
@@ -101,8 +112,7 @@ class ContextPrior(nn.Module):
         with torch.no_grad():
             rise = self._code_bits(z, above, mu, log2_s) - self._code_bits(z, below, mu, log2_s)
             slope = rise.sum(1, keepdim=True) / distance
-        total = map_bits + code_bits.sum(1, keepdim=True)
-        return quantize.with_slope(torch.zeros_like(m), (m, slope)).add(total).sum((1, 2, 3))
+        return map_bits, code_bits, slope
 
     def _code_bits(self, z: Tensor, i: Tensor, mu: Tensor, log2_s: Tensor) -> Tensor:
         n_bins = torch.exp2(importance.kept_bits(i, self.reading)).expand_as(z)

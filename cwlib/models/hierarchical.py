@@ -251,6 +251,10 @@ class Hierarchical(nn.Module):
         y = (self.experiment.width, height // self.downscale, width // self.downscale)
         return y, (self.channels, height // step, width // step)
 
+    def candidates(self, z: Tensor) -> Tensor:
+        """What a net with a mask chooses its map from: f4 of z with its bias, (B, N, h, w)."""
+        return z[:, LATERALS:] + self.importance_bias.view(1, -1, 1, 1)
+
     def mask(
         self, z: Tensor, strength: float | Tensor = 1.0
     ) -> tuple[Tensor, Tensor] | tuple[None, None]:
@@ -261,17 +265,18 @@ class Hierarchical(nn.Module):
         """
         if self.experiment.mask == "none":
             return None, None
-        f4 = z[:, LATERALS:] + self.importance_bias.view(1, -1, 1, 1)
-        f_n = importance.select_channel(f4, self.experiment.mask)
+        f_n = importance.select_channel(self.candidates(z), self.experiment.mask)
         if isinstance(strength, Tensor):
             strength = strength.view(-1, 1, 1, 1)
         f = strength * importance.kept_channels(f_n, self.channels)
         return importance.channel_mask(f, self.channels), f
 
-    def before_rounding(self, z: Tensor, strength: float | Tensor = 1.0) -> Tensor:
+    def before_rounding(
+        self, z: Tensor, strength: float | Tensor = 1.0, m: Tensor | None = None
+    ) -> Tensor:
         """Latents z (B, C, h, w) -> what is rounded and coded: z m, times the gain of a net that
-        has gains."""
-        m, _ = self.mask(z, strength)
+        has gains. m: None means the net's own mask."""
+        m = self.mask(z, strength)[0] if m is None else m
         return self._gained(z if m is None else z * m, strength)
 
     def _gained(self, masked: Tensor, strength: float | Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from cwlib.layers import ResidualGroup
 from cwlib.models.autoencoders import Autoencoder, Output, ResNetAE
 
 MASKS = ("first", "largest", "separate")
-QUANTISERS = ("ste", "noise", "soft")
+QUANTISERS = ("ste", "noise", "soft", "soft-fixed")
 SHARPEST = 100.0  # soft-to-hard: how much steeper the assignment is at the end than at the start
 
 
@@ -66,6 +66,7 @@ class ChannelMaskedAE(ResNetAE):
         return q / 2**importance.CODE_BITS, None
 
     def forward(self, x: Tensor) -> Output:
+        """x: (B, 1, H, W) in [0, 1], H and W multiples of 8; the code is masked and rounded."""
         z, m = self.analyse(x)
         q, _ = self.symbols(z, m)
         z_hat = quantize.straight_through(q / 2**importance.CODE_BITS, self.masked(z, m))
@@ -81,6 +82,10 @@ class QuantisedAE(ResNetAE):
     | noise       | adds uniform noise of a bin's width (Balle 2017)        | bin centres   |
     | soft        | a weighted mean of all levels, whose weights sharpen    | learnt        |
     |             | until they choose one (Agustsson 2017)                  |               |
+    | soft-fixed  | the same                                                | bin centres   |
+
+    How hard a soft assignment is depends on sigma and on how far apart the levels are: learnt ones
+    move together as sigma grows, and the assignment stays soft.
     """
 
     def __init__(self, experiment: Experiment):
@@ -100,6 +105,7 @@ class QuantisedAE(ResNetAE):
         return self._distances(z).argmin(-1).to(z.dtype), None
 
     def dequantise(self, q: Tensor, levels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """The values of these levels: bin centres, or what was learnt in their place."""
         return self.centres.detach()[q.long()], None
 
     def _distances(self, z: Tensor) -> Tensor:
@@ -123,6 +129,7 @@ class QuantisedAE(ResNetAE):
         return torch.softmax(-sigma * self._distances(z), dim=-1) @ self.centres
 
     def forward(self, x: Tensor) -> Output:
+        """x: (B, 1, H, W) in [0, 1]; the stand-in for the quantiser in training, else rounding."""
         z, _ = self.analyse(x)
         if self.training:
             z_hat = self.proxy(z)

@@ -12,7 +12,11 @@
     curves    photographs' results: many rate-distortion curves, gains by image, learning, maps
     codes     words as a budget, Huffman trees, rows of bits, a coin, tables of shares
     photos    paper 2's network with its shapes, what its channels see, hold and cost
+    verdicts  how many of each kind: bars with their counts written into them
     tables    what each count saves, what rounding loses, a wrong scale; hints; ratios
+    masks     what masks keep, quantisers with what stands for them in training
+    ablations runs of several seeds: curves, courses, differences with their spread
+    relatives other ways to spend bits: rates far apart, codecs over data sets, a lattice
 
 Figures are small and their letters large, so that they can be read on a phone; their background is
 white in dark mode too. `viz.style()` sets the look once per session, before anything is drawn. A
@@ -21,6 +25,14 @@ function returns the Axes that it drew on; a cell that draws ends with `viz.plt.
 
 import matplotlib.pyplot as plt
 
+from cwlib.viz.ablations import (
+    difference_rows,
+    labelled_mosaic,
+    seed_curves,
+    seed_differences,
+    seed_lines,
+    seed_rows,
+)
 from cwlib.viz.bytes import flips_by_byte, hexdump, varint_bits
 from cwlib.viz.charts import (
     PARTS,
@@ -61,6 +73,7 @@ from cwlib.viz.images import captioned_grid, show_images, side_by_side, tile
 from cwlib.viz.labels import label_line
 from cwlib.viz.look import COLOURS, LABELS, STYLE, WIDTH, method_style, new_axes, style
 from cwlib.viz.maps import cells_with_ink, colour_map, importance_grid, importance_overlay
+from cwlib.viz.masks import bit_grids, level_histograms, mask_maps, stand_in
 from cwlib.viz.photos import (
     as_webp,
     channel_mosaic,
@@ -73,6 +86,7 @@ from cwlib.viz.photos import (
     photo_and_map,
 )
 from cwlib.viz.rates import mark_points, mark_rates, rd_overview, rd_plot
+from cwlib.viz.relatives import codec_lines, lattice, rate_ladder, turn_grids
 from cwlib.viz.tables import (
     count_savings,
     hint_strip,
@@ -80,24 +94,30 @@ from cwlib.viz.tables import (
     ratio_bars,
     wrong_scale,
 )
+from cwlib.viz.verdicts import VERDICT_COLOURS, count_bars
 
 __all__ = [
     "COLOURS",
     "LABELS",
     "PARTS",
     "STYLE",
+    "VERDICT_COLOURS",
     "WIDTH",
     "as_png",
     "as_webp",
+    "bit_grids",
     "bit_row",
     "captioned_grid",
     "cells_with_ink",
     "channel_mosaic",
     "channel_prices",
+    "codec_lines",
     "coin",
     "colour_map",
     "coloured_numbers",
+    "count_bars",
     "count_savings",
+    "difference_rows",
     "digit_scatter",
     "fields_of_view",
     "flips_by_byte",
@@ -115,12 +135,16 @@ __all__ = [
     "kept_bits",
     "kraft_budget",
     "label_line",
+    "labelled_mosaic",
+    "lattice",
     "learning_cost",
     "learning_curves",
+    "level_histograms",
     "line_plot",
     "loss_plot",
     "mark_points",
     "mark_rates",
+    "mask_maps",
     "mask_profile",
     "matrices",
     "method_style",
@@ -131,20 +155,27 @@ __all__ = [
     "photo_and_maps",
     "plt",
     "rans_state",
+    "rate_ladder",
     "ratio_bars",
     "rd_groups",
     "rd_overview",
     "rd_plot",
     "residual_diagram",
     "scatter",
+    "seed_curves",
+    "seed_differences",
+    "seed_lines",
+    "seed_rows",
     "show_images",
     "side_by_side",
     "slope_plot",
     "sorted_bars",
     "stacked_bars",
+    "stand_in",
     "state_plot",
     "style",
     "tile",
+    "turn_grids",
     "two_tables",
     "varint_bits",
     "word_lengths",

@@ -1,0 +1,102 @@
+"""The commands between pictures and streams: compress, decompress, info."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+
+import numpy as np
+
+from cwlib.cli import files
+from cwlib.cli.files import UsageError
+
+DIGIT_MODEL, DIGIT_SIDE = "mnist-cw1", 128  # what it was trained on: grey, 128x128
+DIAL_MODEL, QUALITY = "kodak-any-n64", 0.5  # for photographs: many rates, and the usual one
+PHOTO_MODEL = "kodak-mstar-n64"  # one rate, for where the former is missing
+
+
+def compress(args: argparse.Namespace) -> None:
+    """`cwlib compress`: a picture to a stream."""
+    files.check_place(args.output, args.input)
+    image = files.read_picture(args.input)
+    from cwlib import codec, zoo  # seconds: what is wrong with the files is told before
+
+    model = zoo.load(args.model or _model_for(image, args))
+    blob = _encode(model, image, args)
+    files.write(args.output, blob)
+    told = codec.info(blob)
+    size = f"{told.height}x{told.width} {_colours(told.channels)}"
+    quality = "" if told.quality is None else f", quality {told.quality:.2f}"
+    print(f"{size} -> {told.n_bytes} bytes, {told.bpp:.4f} bpp ({model.name}{quality})")
+
+
+def _model_for(image: np.ndarray, args: argparse.Namespace) -> str:
+    """The model that suits picture and wishes where the user names none."""
+    from cwlib import zoo
+
+    dial = DIAL_MODEL in zoo.names()
+    if args.quality is not None or args.bpp is not None:
+        if not dial:
+            raise UsageError(
+                f"--quality and --bpp take {DIAL_MODEL}, which is not among the models here: leave "
+                "them out, or see cwlib models"
+            )
+        return DIAL_MODEL
+    if image.ndim == 2 and max(image.shape) <= DIGIT_SIDE:
+        return DIGIT_MODEL
+    return DIAL_MODEL if dial else PHOTO_MODEL
+
+
+def _encode(model, image: np.ndarray, args: argparse.Namespace) -> bytes:
+    """The stream that the user wants: of a size, a quality or an importance, or the usual one."""
+    from cwlib import codec
+
+    if args.bpp is not None:
+        return codec.compress_to(model, image, args.bpp, _bar("compress"))
+    importance, quality = args.importance, args.quality
+    if importance is None and quality is None and model.experiment.gains:
+        quality = QUALITY
+    if quality is not None:
+        importance = codec.strength(model, quality)
+    return codec.compress(model, image, 1.0 if importance is None else importance, _bar("compress"))
+
+
+def decompress(args: argparse.Namespace) -> None:
+    """`cwlib decompress`: a stream to a picture."""
+    files.check_picture_name(args.output)
+    files.check_place(args.output, args.input)
+    blob = files.read(args.input)
+    from cwlib import codec
+
+    image = codec.decompress(blob, watch=_bar("decompress"))
+    files.write_picture(args.output, image)
+    channels = 3 if image.ndim == 3 else 1
+    print(f"{image.shape[0]}x{image.shape[1]} {_colours(channels)} -> {args.output}")
+
+
+def info(args: argparse.Namespace) -> None:
+    """`cwlib info`: what a stream says of itself."""
+    blob = files.read(args.file)
+    from cwlib import codec
+
+    told = codec.info(blob)
+    print(f"model      {told.model or 'unknown here'} ({told.model_id})")
+    print(f"format     version {told.version}")
+    print(f"image      {told.height}x{told.width}, {_colours(told.channels)}")
+    print(f"size       {told.n_bytes} bytes = {told.bpp:.4f} bpp")
+    payload = sum(told.section_bytes)
+    print(f"sections   {payload} bytes of code, {told.n_bytes - payload} of header and checksum")
+    if told.strength is not None:
+        same = "below 0" if told.quality is None else f"{told.quality:.2f}"
+        print(f"strength   {told.strength:.3f}, quality {same}")
+
+
+def _colours(channels: int) -> str:
+    return "RGB" if channels == 3 else "grey"
+
+
+def _bar(what: str) -> partial:
+    """What shows steps on stderr: only to somebody who looks on, and only after a second."""
+    from tqdm import tqdm
+
+    return partial(tqdm, desc=what, delay=1, disable=None, leave=False)

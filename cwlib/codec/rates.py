@@ -1,0 +1,73 @@
+"""Many rates from one model: which strength a quality stands for, and which fits into a size.
+
+    quality q in 0..1 --> strength s = s_min^(1 - q) --> level round(255 s), the byte that is sent
+
+Nets with gains can do it (`models.hierarchical.Gains`, experiment kodak-any-n64): they met all
+strengths from s_min to 1 in training.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from cwlib import zoo
+from cwlib.codec.photos import LEVELS, Watch
+from cwlib.zoo import TrainedModel
+
+
+def strength(model: TrainedModel, quality: float) -> float:
+    """The importance that a quality stands for: s_min at quality 0 (smallest stream), 1 at 1.
+
+    Equal steps of quality are equal ratios of strength, as in training. Raises ValueError for a
+    quality outside 0..1, and for a model of one rate.
+    """
+    s_min = _least_strength(model)
+    if not 0.0 <= quality <= 1.0:
+        raise ValueError(f"quality must lie in 0..1, got {quality}")
+    # s = s_min^(1 - q)
+    return s_min ** (1.0 - quality)
+
+
+def quality(model: TrainedModel, level: int) -> float | None:
+    """What `strength` undoes, for a level of 0..255; None below the levels of `levels`."""
+    if level not in levels(model):
+        return None
+    # q = 1 - log s / log s_min
+    return max(0.0, 1.0 - math.log(level / LEVELS) / math.log(_least_strength(model)))
+
+
+def levels(model: TrainedModel) -> range:
+    """The strengths that the model was trained for, in 255ths: those of quality 0 to 1."""
+    return range(round(LEVELS * _least_strength(model)), LEVELS + 1)
+
+
+def largest(
+    encode: Callable[[int], bytes], choices: Sequence[int], n_bytes: int, watch: Watch = iter
+) -> bytes | None:
+    """The longest encode(choice) of at most n_bytes, or None where even the first is longer.
+
+    By bisection, as lengths grow with the choice: at most log2(choices) + 1 calls.
+    """
+    found, low, high = None, 0, len(choices)  # what is below `low` fits, from `high` on nothing
+    for _ in watch(range(len(choices).bit_length())):
+        if low == high:
+            break
+        middle = (low + high) // 2
+        blob = encode(choices[middle])
+        if len(blob) <= n_bytes:
+            found, low = blob, middle + 1
+        else:
+            high = middle
+    return found
+
+
+def _least_strength(model: TrainedModel) -> float:
+    """s_min of a net with gains; raises ValueError that names the models here that have them."""
+    if not model.experiment.gains:
+        able = [name for name in zoo.names() if zoo.load(name).experiment.gains]
+        raise ValueError(
+            f"{model.name} was trained for one rate and has no quality to choose: "
+            + (f"take {' or '.join(able)}" if able else "no model here has one")
+        )
+    return model.experiment.strength_min

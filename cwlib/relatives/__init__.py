@@ -1,0 +1,1 @@
+"""Relatives: other ways to spend bits, each a toy that is trained inside its chapter."""

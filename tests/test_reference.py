@@ -1,0 +1,411 @@
+"""The reference part and the papers for maintainers say what is so: names exist, links lead."""
+
+import ast
+import inspect
+import pkgutil
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+
+import pytest
+import test_architecture
+import yaml
+from test_book import ROOT, markdown, notebooks, toc_pages
+
+import cwlib
+from cwlib import experiments
+from cwlib.cli import parser as command_line
+from cwlib.coding import stream
+from cwlib.experiments import Experiment
+from cwlib.models import autoencoders, catalogue, hierarchical
+
+REFERENCE = ROOT / "book" / "reference"
+PACKAGE = ROOT / "cwlib"
+
+
+def page(name: str) -> str:
+    return (REFERENCE / f"{name}.md").read_text(encoding="utf-8")
+
+
+def table_rows(text: str) -> list[list[str]]:
+    """The cells of every row of every table, without heads and rules."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    rules = [k for k, row in enumerate(rows) if not set("".join(row)) - set("-: ")]
+    return [row for k, row in enumerate(rows) if k not in rules and k + 1 not in rules]
+
+
+def sections(text: str) -> dict[str, str]:
+    """The text below each `## heading`."""
+    parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def exists(name: str) -> bool:
+    """Whether `codec.compress`, a field `codec.info.x` or a parameter `codec.compress(x=)` is."""
+    path, _, parameter = name.partition("(")
+    head, _, last = path.rpartition(".")
+    try:
+        found = pkgutil.resolve_name(f"cwlib.{path}")
+    except (ImportError, AttributeError):
+        try:
+            owner = pkgutil.resolve_name(f"cwlib.{head}")
+        except (ImportError, AttributeError):
+            return False
+        return last in getattr(owner, "__dataclass_fields__", {})
+    if not parameter:
+        return True
+    return parameter.removesuffix("=)") in inspect.signature(found).parameters
+
+
+# Notation ----------------------------------------------------------------------------------------
+
+# What `net` and `out` mean in a part of the page.
+PAPERS = {
+    "The first paper: digits": ("mnist-cw1", autoencoders.Output),
+    "The second paper: photographs": ("kodak-any-n64", hierarchical.Output),
+}
+
+
+@cache
+def net_of(paper: str):
+    return catalogue.build(experiments.get(PAPERS[paper][0]))
+
+
+def known(name: str, section: str) -> bool:
+    """Whether a name in the last column of the notation page is one of the code's."""
+    kind, _, rest = name.partition(".")
+    if kind == "e":
+        return rest in {field.name for field in fields(Experiment)}
+    if kind == "out":
+        output = PAPERS[section][1]
+        return hasattr(output, rest) or rest in output.__dataclass_fields__
+    if kind == "net":
+        attribute, _, parameter = rest.partition("(")
+        found = getattr(net_of(section), attribute, None)
+        if not parameter or found is None:
+            return found is not None
+        return parameter.removesuffix("=)") in inspect.signature(found).parameters
+    return name in experiments.EXPERIMENTS or exists(name)
+
+
+def names_in_code() -> Iterator[tuple[str, str]]:
+    for section, text in sections(page("notation")).items():
+        for row in table_rows(text):
+            yield from ((section, name) for name in re.findall(r"`([^`]+)`", row[-1]))
+
+
+@pytest.mark.parametrize(("section", "name"), list(names_in_code()))
+def test_every_code_name_on_the_notation_page_exists(section, name):
+    assert known(name, section), f"{section}: cwlib has no {name}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["e.nope", "out.nope", "net.nope", "net.forward(nope=)", "codec.nope", "codec.pack(no=)"],
+)
+def test_a_name_that_does_not_exist_would_be_noticed(name):
+    assert not known(name, "The second paper: photographs")
+
+
+def test_every_row_of_the_notation_page_names_something_in_the_code():
+    for row in table_rows(page("notation")):
+        assert "`" in row[-1], f"no code for {row[0] or row[2]}"
+
+
+def test_the_notation_page_goes_through_all_equations_of_the_second_paper():
+    text = sections(page("notation"))["The second paper: photographs"]
+    column = " ".join(row[3] for row in table_rows(text))
+    assert {int(n) for n in re.findall(r"\((\d+)\)", column)} == set(range(1, 13))
+
+
+# Glossary ----------------------------------------------------------------------------------------
+
+
+@cache
+def glossary() -> dict[str, str]:
+    """Every term with its definition; synonyms share one."""
+    (body,) = re.findall(
+        r"^```\{glossary\}\n(.*?)^```$", page("glossary"), re.DOTALL | re.MULTILINE
+    )
+    found = {}
+    for entry in body.strip().split("\n\n"):
+        terms = [line for line in entry.splitlines() if not line.startswith(" ")]
+        text = " ".join(line.strip() for line in entry.splitlines() if line.startswith(" "))
+        found |= dict.fromkeys(terms, text)
+    return found
+
+
+def terms_in(text: str) -> list[str]:
+    """What {term}`...` in a text leads to: {term}`shown <wanted>` to `wanted`."""
+    roles = re.findall(r"\{term\}`([^`]+)`", text)
+    return [re.sub(r".*<(.+)>$", r"\1", role, flags=re.DOTALL) for role in roles]
+
+
+def test_the_glossary_has_as_many_entries_as_one_can_browse():
+    assert 50 <= len(set(glossary().values())) <= 80
+
+
+def test_the_glossary_is_in_alphabetical_order():
+    bare = [re.sub(r"[^a-z0-9]", "", term.lower()) for term in glossary()]
+    texts = list(glossary().values())
+    # a synonym stands with its first term
+    firsts = [b for k, b in enumerate(bare) if k == 0 or texts[k] != texts[k - 1]]
+    assert firsts == sorted(firsts)
+
+
+@pytest.mark.parametrize("term", glossary())
+def test_an_entry_is_one_to_three_sentences(term):
+    text = re.sub(r"\$[^$]*\$|\{\w+\}`[^`]*`", "it", glossary()[term])
+    assert text.endswith(".") and 1 <= len(re.findall(r"[.?!](?: |$)", text)) <= 3
+
+
+def test_every_link_to_the_glossary_finds_its_term():
+    pages = {path.stem: "".join(markdown(path)) for path in notebooks()}
+    pages |= {path.stem: path.read_text(encoding="utf-8") for path in ROOT.glob("book/**/*.md")}
+    wanted = [(name, term) for name, text in pages.items() for term in terms_in(text)]
+    missing = [(name, term) for name, term in wanted if term not in glossary()]
+    assert not missing
+
+
+@pytest.mark.parametrize("part", ["mnist", "coding", "kodak"])
+def test_each_part_leads_to_the_glossary_where_its_words_are_new(part):
+    text = "".join("".join(markdown(path)) for path in notebooks() if path.parent.name == part)
+    found = terms_in(text)
+    assert len(found) >= 20
+    assert len(found) == len(set(found)), "the first use in a part is enough"
+
+
+# Figures, tables, equations ----------------------------------------------------------------------
+
+
+def papers_items() -> dict[str, list[str]]:
+    text = sections(page("figures"))
+    return {paper: [row[0] for row in table_rows(text[paper])] for paper in text}
+
+
+def numbered(kind: str, last: int) -> list[str]:
+    return [f"{kind} {number}" for number in range(1, last + 1)]
+
+
+def test_every_figure_table_and_equation_of_the_papers_has_its_row():
+    assert papers_items() == {
+        "The first paper": numbered("Figure", 3) + numbered("Table", 3),
+        "The second paper": numbered("Figure", 5) + numbered("Table", 1) + numbered("Equation", 12),
+    }
+
+
+def slug(heading: str) -> str:
+    """The anchor of a heading as GitHub and MyST make it: 'Eq. 9, by hand' -> 'eq-9-by-hand'."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def headings(path: Path) -> set[str]:
+    text = "".join(markdown(path)) if path.suffix == ".ipynb" else path.read_text(encoding="utf-8")
+    return {slug(title) for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+
+
+def broken_links(path: Path) -> list[str]:
+    """The links of a Markdown page to files or headings of this repository that lead nowhere."""
+    broken = []
+    text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"https?:", link):
+            continue
+        target, _, anchor = link.partition("#")
+        file = path.parent / target if target else path
+        found = [f for f in (file, *map(file.with_suffix, (".md", ".ipynb"))) if f.is_file()]
+        if not found or (anchor and anchor not in headings(found[0])):
+            broken.append(link)
+    return broken
+
+
+PAPERS_FOR_MAINTAINERS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*sorted(REFERENCE.rglob("*.md")), *PAPERS_FOR_MAINTAINERS],
+    ids=lambda path: path.relative_to(ROOT).as_posix(),
+)
+def test_every_link_leads_somewhere(path):
+    assert broken_links(path) == []
+
+
+def test_a_broken_link_would_be_noticed(tmp_path):
+    path = tmp_path / "page.md"
+    path.write_text("# A b, c\n[good](#a-b-c) [bad](#a-b) [gone](x.md) [far](https://example.org)")
+    assert broken_links(path) == ["#a-b", "x.md"]
+
+
+def test_every_row_of_the_figures_page_leads_to_a_chapter_and_to_code():
+    chapters = {f"../{page.removeprefix('book/')}" for page in toc_pages()}
+    for text in sections(page("figures")).values():
+        for row in table_rows(text):
+            links = re.findall(r"\]\(([^)#]+)", row[2])
+            assert links and {re.sub(r"\.ipynb$", "", link) for link in links} <= chapters, row[0]
+            assert "{cw}`" in row[3], row[0]
+
+
+# The API -----------------------------------------------------------------------------------------
+
+API_PAGES = sorted((REFERENCE / "api").glob("*.md"))
+
+
+def shown(path: Path) -> list[str]:
+    lines = re.findall(r"^\.\. api:: (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return [name for line in lines for name in line.split()]
+
+
+def test_every_public_module_is_on_one_page_of_the_api():
+    names = {test_architecture.top(name) for name in test_architecture.NAMES}
+    listed = [name for path in API_PAGES for name in shown(path)]
+    missing = {name for name in names if not name.startswith("_")} - set(listed)
+    assert not missing, f"add {missing} to an `.. api::` line in book/reference/api"
+    assert sorted(listed) == sorted(set(listed) & names), "listed twice, or gone"
+
+
+def test_every_page_of_the_api_is_in_the_table_of_contents():
+    pages = {path.relative_to(ROOT).with_suffix("").as_posix() for path in API_PAGES}
+    assert pages <= set(toc_pages())
+
+
+def cw_links() -> list[tuple[str, str]]:
+    return [
+        (path.relative_to(REFERENCE).as_posix(), name)
+        for path in sorted(REFERENCE.rglob("*.md"))
+        for name in re.findall(r"\{cw\}`([^`]+)`", path.read_text(encoding="utf-8"))
+    ]
+
+
+def test_every_link_into_the_api_names_something_public():
+    for path, name in cw_links():
+        assert exists(name) and "._" not in f".{name}", f"{path}: {name}"
+
+
+def undocumented(source: str) -> list[str]:
+    """Public functions, classes and methods of a module that lack a docstring.
+
+    A network's `forward` may be told by its class.
+    """
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+    def public(body: list[ast.stmt]) -> list:
+        named = [n for n in body if isinstance(n, kinds) and not n.name.startswith("_")]
+        return [n for n in named if n.name != "forward"]
+
+    tree = ast.parse(source)
+    found = [] if ast.get_docstring(tree) else ["the module"]
+    for node in public(tree.body):
+        inner = public(node.body) if isinstance(node, ast.ClassDef) else []
+        found += [node.name] * (not ast.get_docstring(node))
+        found += [f"{node.name}.{n.name}" for n in inner if not ast.get_docstring(n)]
+    return found
+
+
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.relative_to(PACKAGE).as_posix()
+)
+def test_everything_public_has_a_docstring(path):
+    assert undocumented(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_missing_docstring_would_be_noticed():
+    lines = ['"""M."""', "def f(): pass", "class C:", '    """C."""', "    def g(self): pass"]
+    source = "\n".join([*lines, "    def _h(self): pass", "    def forward(self): pass"])
+    assert undocumented(source) == ["f", "C.g"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "codec",
+        "coding.arithmetic.encode",
+        "coding.frequencies.from_probabilities",
+        "coding.huffman.Code",
+        "coding.rans.encode",
+        "coding.stream.pack",
+        "gdn.lower_bound",
+        "importance.bit_mask",
+        "importance.channel_mask",
+        "losses.rate_distortion",
+        "metrics.bd_rate",
+        "metrics.psnr",
+        "quantize.straight_through",
+        "quantize.truncate",
+    ],
+)
+def test_what_a_reader_tries_first_has_an_example(name):
+    # `make test` runs the examples: pytest --doctest-modules cwlib
+    assert ">>> " in (inspect.getdoc(pkgutil.resolve_name(f"cwlib.{name}")) or "")
+
+
+# Architecture ------------------------------------------------------------------------------------
+
+
+def test_the_architecture_page_has_the_floors_that_the_imports_are_held_to():
+    steps = re.findall(r"^- \*\*(\d+)\*\* (.+)$", page("architecture"), re.MULTILINE)
+    floors = {
+        int(number): set(re.findall(r"`(\w+)`", step.split(": ")[0])) for number, step in steps
+    }
+    assert list(floors) == sorted(floors, reverse=True), "the ground is at the bottom"
+    assert floors == {k: set(names) for k, names in enumerate(test_architecture.FLOORS)}
+
+
+def test_the_stream_on_the_architecture_page_is_a_stream():
+    rows = table_rows(sections(page("architecture"))["The bytes of a stream"])
+    blob = bytes.fromhex(" ".join(row[0].strip("`") for row in rows))
+    assert blob == stream.pack(bytes.fromhex("1badc0de"), 128, 128, 1, [b"one"])
+    header, (section,) = stream.unpack(blob)
+    assert (header.height, header.width, section) == (128, 128, b"one")
+
+
+def test_files_that_the_page_sends_one_to_exist():
+    text = page("architecture") + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    names = re.findall(r"`((?:cwlib|tests|scripts|book)/[\w./-]*)`", text)
+    assert names and [name for name in names if not (ROOT / name).exists()] == []
+
+
+def test_the_command_line_page_has_every_command():
+    (commands,) = (a.choices for a in command_line.build()._actions if a.choices)
+    listed = [row[0].strip("`").split()[1] for row in table_rows(page("api/command"))]
+    assert sorted(listed) == sorted(commands)
+
+
+# Papers for maintainers --------------------------------------------------------------------------
+
+
+def test_the_citation_file_names_this_version_and_both_papers():
+    cff = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cff["cff-version"] == "1.2.0" and cff["type"] == "software" and cff["message"]
+    assert cff["version"] == cwlib.__version__ and cff["license"] == "MIT"
+    assert cff["authors"] == [{"name": "The cwlib authors"}]
+    titles = " ".join(reference["title"].lower() for reference in cff["references"])
+    assert "content-weighted autoencoder" in titles and "adaptive importance channel" in titles
+
+
+def test_the_changelog_opens_with_what_is_new_and_knows_this_version():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    heads = re.findall(r"^## \[(.+?)\]", text, re.MULTILINE)
+    assert heads[0] in ("Unreleased", cwlib.__version__)
+    kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    assert set(re.findall(r"^### (.+)$", text, re.MULTILINE)) <= kinds
+
+
+def test_contributing_names_only_targets_that_make_has():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z][\w-]*)", text)) <= targets
+
+
+def test_hooks_before_a_commit_run_ruff_and_look_at_the_notebooks():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    by_id = {hook["id"]: hook for repo in hooks["repos"] for hook in repo["hooks"]}
+    assert {"ruff-check", "ruff-format", "notebooks"} <= set(by_id)
+    script = by_id["notebooks"]["entry"].split()[-1]
+    assert (ROOT / script).is_file()
+    assert all(
+        re.search(by_id["notebooks"]["files"], str(p.relative_to(ROOT))) for p in notebooks()
+    )
