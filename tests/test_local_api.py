@@ -63,3 +63,12 @@ def test_a_constant_is_told_by_the_comment_behind_it(local_api):
     docs = ModuleAnalyzer.for_module("cwlib.coding.arithmetic").attr_docs
     assert docs["", "FULL"][0] == "the interval of the empty message"
     assert ("Step", "carry") not in docs, "a field without a comment is in the signature already"
+
+
+def test_a_folder_of_this_machine_is_not_on_the_page(local_api):
+    from sphinx.pycode import ModuleAnalyzer
+
+    for module, name in (("cwlib.zoo", "WEIGHTS"), ("cwlib.codec.photos", "HALO")):
+        local_api.note_comments(module)
+        told = ModuleAnalyzer.for_module(module).attr_docs["", name]
+        assert (":meta hide-value:" in told) == (name == "WEIGHTS")

@@ -160,10 +160,15 @@ def note_comments(module: str) -> None:
     sizes = Counter(scope for scope, _, _ in found_in)
     for scope, name, node in found_in:
         comment = [behind.get(node.end_lineno, ""), ""]
-        if not scope and len(repr(getattr(found, name))) > LONG_VALUE:
+        if not scope and _hidden(getattr(found, name)):
             comment += [":meta hide-value:", ""]
         if comment[0] or not scope or sizes[scope] > LONG_SIGNATURE:
             analyzer.attr_docs.setdefault((scope, name), comment)
+
+
+def _hidden(value: object) -> bool:
+    """Values that a page does not show: long ones, and folders, elsewhere on each machine."""
+    return isinstance(value, Path) or len(repr(value)) > LONG_VALUE
 
 
 def assignments(
