@@ -11,7 +11,7 @@ import tiny
 from hypothesis import settings
 from needs import data_or_skip
 
-from cwlib import data
+from cwlib import data, zoo
 
 # A busy machine makes single examples slow, which is no fault of the code under test.
 # Under CI the examples are the same in every run: a red run then says something about the change.
@@ -51,6 +51,20 @@ def tiny_photo_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     where = tmp_path_factory.mktemp("photo-weights")
     tiny.save_photo_nets(where)
     return where
+
+
+@pytest.fixture
+def both_zoo(
+    tiny_weights: Path,
+    tiny_photo_weights: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """A zoo of the tiny networks of both papers and nothing else, the test's own copy."""
+    for weights in (tiny_weights, tiny_photo_weights):
+        for path in weights.iterdir():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

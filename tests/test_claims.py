@@ -20,15 +20,6 @@ from cwlib.evaluation import claims, photos
 RESULTS = Path(__file__).resolve().parent.parent / "book" / "results"
 
 
-@pytest.fixture
-def tiny_zoo(tiny_photo_weights, tiny_weights, monkeypatch, tmp_path):
-    """A zoo of tiny networks of both papers."""
-    for weights in (tiny_weights, tiny_photo_weights):
-        for path in weights.iterdir():
-            (tmp_path / path.name).write_bytes(path.read_bytes())
-    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)
-
-
 @pytest.fixture(scope="module")
 def pages() -> evaluation.TestSet:
     originals = strokes.digits(3)
@@ -44,7 +35,7 @@ def two() -> photos.Photos:
 
 
 @pytest.mark.parametrize("name", ["tiny-cw", "tiny-cw1"])
-def test_bits_on_ink_and_on_paper_are_those_of_a_loop(tiny_zoo, pages, name):
+def test_bits_on_ink_and_on_paper_are_those_of_a_loop(both_zoo, pages, name):
     model = zoo.load(name)
     found = claims.digit_map(model, pages.images)
     with torch.no_grad():
@@ -63,7 +54,7 @@ def test_bits_on_ink_and_on_paper_are_those_of_a_loop(tiny_zoo, pages, name):
 
 @pytest.mark.parametrize("name", ["tiny-cw", "tiny-cw1"])
 def test_the_psnr_is_that_of_files_and_shuffling_a_flat_map_changes_nothing(
-    tiny_zoo, pages, name, monkeypatch
+    both_zoo, pages, name, monkeypatch
 ):
     model = zoo.load(name)
     found = claims.digit_map(model, pages.images)
@@ -78,7 +69,7 @@ def test_the_psnr_is_that_of_files_and_shuffling_a_flat_map_changes_nothing(
     assert flat["kept_on_ink"] == pytest.approx(flat["kept_on_paper"]) == 4
 
 
-def test_the_other_coder_makes_bytes_that_decode(tiny_zoo, pages):
+def test_the_other_coder_makes_bytes_that_decode(both_zoo, pages):
     model = zoo.load("tiny-cw")
     found = claims.other_coder(model, pages.images)
     sizes = {"bpp": [], "huffman_bpp": []}
@@ -93,7 +84,7 @@ def test_the_other_coder_makes_bytes_that_decode(tiny_zoo, pages):
     assert found == {name: pytest.approx(np.mean(bpp)) for name, bpp in sizes.items()}
 
 
-def test_every_digit_model_gets_the_records_that_it_can_have(tiny_zoo, pages):
+def test_every_digit_model_gets_the_records_that_it_can_have(both_zoo, pages):
     kinds = {}
     for record in claims.records(pages):
         assert record["dataset"] == "pages" and record["images"] == 3
@@ -110,7 +101,7 @@ def test_every_digit_model_gets_the_records_that_it_can_have(tiny_zoo, pages):
 # --- photographs ---------------------------------------------------------------------------------
 
 
-def test_a_photographs_map_is_described_by_plain_sums(tiny_zoo, two):
+def test_a_photographs_map_is_described_by_plain_sums(both_zoo, two):
     model, image = zoo.load("tiny-photo"), two.images[0]
     net, found = model.net, claims.photo_map(zoo.load("tiny-photo"), image)
     x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
@@ -130,7 +121,7 @@ def test_a_photographs_map_is_described_by_plain_sums(tiny_zoo, two):
     assert abs(found.texture_correlation) <= 1
 
 
-def test_an_open_mask_is_no_mask(tiny_zoo, two, monkeypatch):
+def test_an_open_mask_is_no_mask(both_zoo, two, monkeypatch):
     model = zoo.load("tiny-photo")
     real = model.net.mask
 
@@ -158,7 +149,7 @@ def test_texture_is_the_spread_behind_a_place():
     assert np.allclose(found, wanted)
 
 
-def test_photo_records_are_means_over_the_photographs(tiny_zoo, two, monkeypatch):
+def test_photo_records_are_means_over_the_photographs(both_zoo, two, monkeypatch):
     monkeypatch.setattr(claims, "memory_records", lambda: [{"kind": "memory"}])
     records = claims.records(two)
     maps = {r["experiment"]: r for r in records if r["kind"] == "map"}

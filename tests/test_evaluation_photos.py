@@ -16,15 +16,6 @@ from cwlib import baselines, codec, evaluation, zoo
 from cwlib.evaluation import photos
 
 
-@pytest.fixture
-def tiny_zoo(tiny_photo_weights, tiny_weights, monkeypatch, tmp_path):
-    """A zoo of tiny networks of both papers."""
-    for weights in (tiny_weights, tiny_photo_weights):
-        for path in weights.iterdir():
-            (tmp_path / path.name).write_bytes(path.read_bytes())
-    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)
-
-
 @pytest.fixture(scope="module")
 def two() -> photos.Photos:
     """A colour and a grey picture."""
@@ -178,7 +169,7 @@ def test_a_codec_at_fixed_qualities(two):
 
 
 @pytest.mark.parametrize("name", sorted(tiny.PHOTO_EXPERIMENTS))
-def test_model_records_are_those_of_real_streams(tiny_zoo, two, name):
+def test_model_records_are_those_of_real_streams(both_zoo, two, name):
     mean, *single = photos.model_records(name, two, progress=False)
     model = zoo.load(name)
     assert mean["experiment"] == name and mean["dataset"] == "two" and mean["images"] == 2
@@ -212,7 +203,7 @@ def test_weights_of_your_own_are_measured_under_their_models_name(
         assert row["bpp"] == pytest.approx(8 * size / pixels, abs=1e-5)
 
 
-def test_weights_of_other_pictures_are_refused(tiny_zoo):
+def test_weights_of_other_pictures_are_refused(both_zoo):
     folder = zoo.WEIGHTS
     for name, dataset, says in (
         ("tiny-photo", "mnist", "tiny-photo, a model of photographs: .* kodak or a folder, not"),
@@ -231,7 +222,7 @@ def test_a_shipped_models_streams_are_within_a_two_hundredth_of_its_estimate(kod
         assert size <= 1.005 * estimate + 64
 
 
-def test_a_stream_that_decodes_to_something_else_is_never_counted(tiny_zoo, two, monkeypatch):
+def test_a_stream_that_decodes_to_something_else_is_never_counted(both_zoo, two, monkeypatch):
     real = codec.unpack
 
     def liar(model, blob):
@@ -244,7 +235,7 @@ def test_a_stream_that_decodes_to_something_else_is_never_counted(tiny_zoo, two,
         photos.model_records("tiny-photo", two, progress=False)
 
 
-def test_importance_records_are_means_whose_rate_rises(tiny_zoo, two):
+def test_importance_records_are_means_whose_rate_rises(both_zoo, two):
     records = photos.importance_records("tiny-photo", two, progress=False)
     assert [r["importance"] for r in records] == list(photos.IMPORTANCE_STEPS)
     assert {r["image"] for r in records} == {"mean"} and {r["kind"] for r in records} == {
@@ -266,7 +257,7 @@ def test_a_net_with_gains_is_measured_at_qualities_from_0_to_1(tmp_path, two):
     assert rates[0] < rates[-1]
 
 
-def test_the_targets_are_models_of_that_data_and_its_baselines(tiny_zoo):
+def test_the_targets_are_models_of_that_data_and_its_baselines(both_zoo):
     of_photos, of_digits = evaluation.targets("kodak"), evaluation.targets("mnist")
     assert evaluation.targets("any folder").keys() == of_photos.keys()
     assert set(tiny.PHOTO_EXPERIMENTS) | set(photos.CODECS) <= set(of_photos)

@@ -196,16 +196,7 @@ def test_what_does_not_fit_together_raises_value_error(changes, message):
 # --- explorers -----------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def tiny_zoo(tiny_weights, tiny_photo_weights, monkeypatch, tmp_path):
-    """A zoo of tiny networks of both papers."""
-    for weights in (tiny_weights, tiny_photo_weights):
-        for path in weights.iterdir():
-            (tmp_path / path.name).write_bytes(path.read_bytes())
-    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)
-
-
-def test_a_frame_of_a_digit_is_decoded_from_a_real_stream(tiny_zoo):
+def test_a_frame_of_a_digit_is_decoded_from_a_real_stream(both_zoo):
     model, image = zoo.load("tiny-cw1"), strokes.page(64, 64)
     blob = codec.compress(model, image, 0.5)
     frame, caption = widgets.importance_frame(model, image, factor=0.5)
@@ -220,7 +211,7 @@ def test_a_frame_of_a_digit_is_decoded_from_a_real_stream(tiny_zoo):
 
 
 @pytest.mark.parametrize("name", ["tiny-photo", "tiny-photo-m"])
-def test_a_frame_of_a_photograph_is_decoded_from_a_real_stream(tiny_zoo, name):
+def test_a_frame_of_a_photograph_is_decoded_from_a_real_stream(both_zoo, name):
     model, image = zoo.load(name), scenes.scene(64, 96)
     blob = codec.compress(model, image)
     decoded = codec.decompress(blob)
@@ -235,7 +226,7 @@ def test_a_frame_of_a_photograph_is_decoded_from_a_real_stream(tiny_zoo, name):
     assert ("of 11 channels kept" in caption) == has_a_mask
 
 
-def test_less_importance_is_a_smaller_file_and_a_darker_map(tiny_zoo):
+def test_less_importance_is_a_smaller_file_and_a_darker_map(both_zoo):
     model, image = zoo.load("tiny-photo"), scenes.scene(64, 96)
     (dark, low), (bright, high) = (widgets.photo_frame(model, image, s) for s in (0.2, 1.0))
     size = [int(caption.split()[0].replace(",", "")) for caption in (low, high)]
@@ -251,7 +242,7 @@ def moved(explorer, name: str, value: float) -> tuple[bytes, str]:
     return picture.value, caption.value
 
 
-def test_every_slider_of_the_digits_draws_again(tiny_zoo):
+def test_every_slider_of_the_digits_draws_again(both_zoo):
     pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
     digits = np.stack([strokes.page(128, 128), strokes.page(128, 128)[::-1]])
     explorer = widgets.explore_importance(zoo.load("tiny-cw1"), digits)
@@ -261,7 +252,7 @@ def test_every_slider_of_the_digits_draws_again(tiny_zoo):
     assert len(set(seen)) == 4
 
 
-def test_every_slider_of_the_photographs_draws_again(tiny_zoo):
+def test_every_slider_of_the_photographs_draws_again(both_zoo):
     pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
     photos = [scenes.scene(70, 300, seed) for seed in range(2)]
     explorer = widgets.explore_photo(zoo.load("tiny-photo"), photos)
@@ -277,7 +268,7 @@ def test_every_slider_of_the_photographs_draws_again(tiny_zoo):
     assert np.array_equal(last[:, :256], photos[1][:64, 44:])
 
 
-def test_a_model_has_the_slider_that_fits_it(tiny_zoo, tmp_path):
+def test_a_model_has_the_slider_that_fits_it(both_zoo, tmp_path):
     pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
     photos = [scenes.scene(32, 32)]
 
