@@ -63,9 +63,10 @@ def read(folder: Path, experiment: Experiment, device: torch.device) -> dict:
 def changed_settings(found: dict, experiment: Experiment) -> list[str]:
     """Names of the settings in which a checkpoint differs from an experiment.
 
-    A setting that is newer than the checkpoint counts as having had its default value.
+    A setting that is newer than the checkpoint counts as having had its default value. The note
+    is words about the experiment and sets nothing.
     """
     defaults = {f.name: f.default for f in fields(Experiment)}
     wanted = asdict(experiment)
-    changed = [k for k, v in wanted.items() if found.get(k, defaults[k]) != v]
+    changed = [k for k, v in wanted.items() if k != "note" and found.get(k, defaults[k]) != v]
     return changed + [k for k in found if k not in wanted]

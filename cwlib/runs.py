@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from cwlib import data, training, zoo
+from cwlib import checkpoints, data, training, zoo
 from cwlib.experiments import Experiment
 
 CODE_DIGITS = 1000  # training digits that a Huffman code is learnt from
@@ -112,7 +112,8 @@ def finished(experiment: Experiment, folder: Path) -> zoo.TrainedModel | None:
         return None
     model = zoo.load(path)
     whole = model.card["steps"] >= experiment.steps
-    return model if whole and asdict(model.experiment) == asdict(experiment) else None
+    changed = checkpoints.changed_settings(asdict(model.experiment), experiment)
+    return model if whole and not changed else None
 
 
 def card(command: str, source: TrainingSet, experiment: Experiment, run: training.Run) -> dict:

@@ -28,6 +28,7 @@ from cwlib.experiments import Experiment
 from cwlib.models import autoencoders, catalogue, hierarchical
 
 WEIGHTS = Path(__file__).parent / "weights"
+STUDIES = "studies"  # folder in it: small nets, seed 0 of the studies that chapters show at work
 _PRIOR_PARTS = ("w1", "b1", "w2", "b2", "w3", "b3")
 _TABLE_PARTS = ("cdfs", "sizes", "offsets")
 
@@ -61,8 +62,22 @@ class TrainedModel:
 
 
 def names() -> list[str]:
-    """Names of all trained models in the package, sorted."""
+    """Names of all trained models in the package, sorted; without the small nets of the studies."""
     return sorted(p.stem for p in WEIGHTS.glob("*.safetensors"))
+
+
+def study_names() -> list[str]:
+    """Names of the small nets of the studies that are in the package, sorted.
+
+    They show a difference and are far from converged; they load and decode like all others.
+    """
+    return sorted(p.stem for p in (WEIGHTS / STUDIES).glob("*.safetensors"))
+
+
+def _path(name: str) -> Path:
+    """Where the weights of that name are, or would be."""
+    small = WEIGHTS / STUDIES / f"{name}.safetensors"
+    return small if small.exists() else WEIGHTS / f"{name}.safetensors"
 
 
 def load(name: str | os.PathLike) -> TrainedModel:
@@ -75,9 +90,10 @@ def load(name: str | os.PathLike) -> TrainedModel:
         if not path.exists():
             raise UnknownModel(f"no weights at {path}")
     else:
-        path = WEIGHTS / f"{name}.safetensors"
+        path = _path(str(name))
         if not path.exists():
-            raise UnknownModel(f"unknown model {str(name)!r}: there are {', '.join(names())}")
+            known = ", ".join([*names(), *study_names()])
+            raise UnknownModel(f"unknown model {str(name)!r}: there are {known}")
     return _load(path, path.stat().st_mtime_ns)
 
 
@@ -117,8 +133,8 @@ def _identity_of(path: Path, _changed: int) -> bytes:
 def by_id(model_id: bytes) -> TrainedModel:
     """The model that made a stream. Raises UnknownModel with the wanted hash and the known ones."""
     known = {}
-    for name in names():
-        path = WEIGHTS / f"{name}.safetensors"
+    for name in [*names(), *study_names()]:
+        path = _path(name)
         found = _identity_of(path, path.stat().st_mtime_ns)
         if found == model_id:
             return load(name)

@@ -67,6 +67,10 @@ def test_a_setting_newer_than_the_checkpoint_counts_as_its_default():
     assert checkpoints.changed_settings(old, TINY) == ["name"]
 
 
+def test_words_about_an_experiment_are_no_setting():
+    assert checkpoints.changed_settings(asdict(TINY), replace(TINY, note="put better")) == []
+
+
 def test_a_damaged_checkpoint_is_refused(tmp_path):
     checkpoints.write(tmp_path, TINY, STATE)
     path = tmp_path / "checkpoint.pt"

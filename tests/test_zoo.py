@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pickle
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import tiny
 import torch
 from safetensors.torch import load_file, save_file
 
-from cwlib import codec, data, experiments, zoo
+from cwlib import checkpoints, codec, data, evaluation, experiments, metrics, zoo
 from cwlib.coding import context, huffman
 
 TINY = sorted(tiny.EXPERIMENTS)
@@ -45,6 +46,22 @@ def save(net, folder, card=None, digits=None):
 
 def test_names_are_those_of_the_files_in_order(tiny_zoo):
     assert zoo.names() == ["tiny-cae", "tiny-cw", "tiny-cw1", "tiny-resnet"]
+    assert zoo.study_names() == []
+
+
+def test_a_net_of_a_study_loads_and_decodes_without_being_one_of_the_models(tiny_zoo):
+    for path in tiny_zoo.glob("tiny-cw.*"):
+        (tiny_zoo / "studies").mkdir(exist_ok=True)
+        path.rename(tiny_zoo / "studies" / path.name)
+    assert "tiny-cw" not in zoo.names() and zoo.study_names() == ["tiny-cw"]
+    model = zoo.load("tiny-cw")
+    assert zoo.by_id(model.model_id) is model
+    digit = strokes.digits(1, 128)[0]
+    blob = codec.compress(model, digit)
+    assert codec.info(blob).model == "tiny-cw"
+    assert codec.decompress(blob).shape == digit.shape
+    with pytest.raises(zoo.UnknownModel, match="tiny-cae.*tiny-resnet, tiny-cw$"):
+        zoo.load("nope")
 
 
 @pytest.mark.parametrize("name", ["nope", "", "../tiny-cw/x", "tiny-cw.json"])
@@ -312,6 +329,43 @@ def test_a_shipped_model_does_on_two_photographs_what_the_results_file_says(koda
         error = ((codec.decompress(blob).astype(float) - image) ** 2).mean()
         assert 8 * len(blob) / (768 * 512) == pytest.approx(single[k]["bpp"], rel=2e-3)
         assert 10 * np.log10(255**2 / error) == pytest.approx(single[k]["psnr"], abs=0.02)
+
+
+@pytest.mark.parametrize("name", zoo.study_names())
+def test_a_net_of_a_study_is_small_and_finished_and_its_name_is_its_own(name):
+    path = zoo.WEIGHTS / zoo.STUDIES / f"{name}.safetensors"
+    assert path.stat().st_size <= 2**20
+    assert name not in SHIPPED
+    model = zoo.load(name)
+    assert model.name == name
+    settings = asdict(model.experiment)
+    assert checkpoints.changed_settings(settings, experiments.get(name)) == []
+    assert model.card["seed"] == 0 and model.card["steps"] == model.experiment.steps
+
+
+@pytest.mark.parametrize("name", [n for n in zoo.study_names() if n.startswith("tiny-")])
+def test_a_net_of_a_study_of_digits_does_what_the_results_file_says(mnist_test, name):
+    rows = json.loads((RESULTS / "ablations.json").read_text())["records"]
+    wanted = next(r for r in rows if r["experiment"] == name and r["seed"] == 0)
+    test = evaluation.mnist(100)
+    found = evaluation.model_records(name, test, progress=False)[0]
+    # a hundred digits of the five hundred
+    assert found["bpp"] == pytest.approx(wanted["bpp"], rel=0.06)
+    assert found["psnr"] == pytest.approx(wanted["psnr"], abs=0.5)
+
+
+@pytest.mark.parametrize("name", [n for n in zoo.study_names() if n.startswith("small-")])
+def test_a_net_of_a_study_of_photographs_does_what_the_results_file_says(kodak_images, name):
+    rows = json.loads((RESULTS / "ablations.json").read_text())["records"]
+    wanted = next(r for r in rows if r["experiment"] == name and r["seed"] == 0)
+    model = zoo.load(name)
+    rates, qualities = [], []
+    for image in kodak_images:
+        blob = codec.compress(model, image)
+        rates.append(metrics.bpp(len(blob), image.shape))
+        qualities.append(metrics.psnr(image, codec.decompress(blob)))
+    assert np.mean(rates) == pytest.approx(wanted["bpp"], rel=1e-3)
+    assert np.mean(qualities) == pytest.approx(wanted["psnr"], abs=0.01)
 
 
 # --- models of photographs -----------------------------------------------------------------------
