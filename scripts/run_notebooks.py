@@ -30,9 +30,10 @@ CELL_METADATA = {"tags", "mystnb", "render", "slideshow", "colab"}
 
 
 def chapters(root: Path = ROOT) -> list[Path]:
-    """The notebooks that _toc.yml names and that exist, in reading order."""
+    """The notebooks that _toc.yml names and that exist, in reading order, the front page first."""
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    names = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    names = [toc["root"]]
+    names += [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
     paths = [(root / name).with_suffix(".ipynb") for name in names]
     return [path for path in paths if path.exists()]
 

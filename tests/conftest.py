@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny
+from browser import address, browser, html, phone, watched  # noqa: F401 (fixtures)
 from hypothesis import settings
 from needs import data_or_skip
 

@@ -123,6 +123,23 @@ def test_info_tells_the_strength_that_was_sent(told):
     assert "strength" not in told("info o.cwc")
 
 
+def test_weights_of_ones_own_decode_what_they_made_and_nothing_else(
+    told, complaint, weights, monkeypatch, tmp_path
+):
+    mine = tmp_path / "mine" / "tiny-photo.safetensors"
+    mine.parent.mkdir()
+    for path in weights.glob("tiny-photo.*"):
+        (mine.parent / path.name).write_bytes(path.read_bytes())
+    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path / "none")
+    told(f"compress photo.png o.cwc --model {mine}")
+    assert "no model here has the identity" in complaint("decompress o.cwc back.png")
+    told(f"decompress o.cwc back.png --model {mine}")
+    wanted = codec.decompress(stream(), model=zoo.load(mine))
+    assert np.array_equal(np.asarray(Image.open("back.png")), wanted)
+    other = weights / "tiny-any.safetensors"
+    assert "this stream was made by model" in complaint(f"decompress o.cwc b.png --model {other}")
+
+
 # --- how large -----------------------------------------------------------------------------------
 
 

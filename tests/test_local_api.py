@@ -29,6 +29,7 @@ def test_names_of_cwlib_become_links_and_other_code_stays_code(local_api):
     import cwlib.codec
 
     got = local_api.inline("`compress`es with `zoo.load`, `x = 1` and `nope`.", cwlib.codec)
+    assert local_api.inline("`plot_...`") == "``plot_...``\\ "  # dots, but no name
     assert got == (
         ":py:obj:`compress <cwlib.codec.compress>`\\ es with "
         ":py:obj:`zoo.load <cwlib.zoo.load>`\\ , ``x = 1``\\  and ``nope``\\ ."

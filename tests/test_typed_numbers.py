@@ -1,10 +1,10 @@
-"""No number that was measured is typed: every one in the book's Markdown has a source, checked.
+"""No number that was measured is typed: every typed one in the book's text has a source, checked.
 
+The text is all Markdown, and the words that a cell puts around what it computes: `Markdown(f"..")`.
 What counts as a number is in `prose.numbers`: with a decimal point (also in maths), with a comma
 for thousands, or whole with a unit such as % or dB. Not looked at are code, addresses, links'
-targets, and the numbers of sections, figures, equations and programs. What a cell computes and shows
-is not typed and not looked at either. The sources are in `typed_numbers.yml`, which says how to
-write one.
+targets, and the numbers of sections, figures, equations and programs. What a cell computes is not
+typed and not looked at either. The sources are in `typed_numbers.yml`, which says how to write one.
 """
 
 import math
@@ -61,7 +61,7 @@ def evaluated(expression: str) -> float:
 
 def printed_by(page: str, cell_id: str) -> list[float]:
     """Every number in the stored output of a cell whose output nbval compares."""
-    for cell in prose.cells(prose.chapters()[page]):
+    for cell in prose.cells(prose.pages()[page]):
         if cell["id"] == cell_id and "nbval-check-output" in cell["metadata"].get("tags", []):
             text = " ".join(prose.outputs(cell)).replace(",", "")
             return [float(found) for found in re.findall(r"\d+(?:\.\d+)?", text)]
@@ -87,22 +87,20 @@ def fault(page: str, number: str, source: str) -> str | None:
 @pytest.mark.parametrize("page", prose.written())
 class TestPage:
     def test_every_number_that_is_typed_has_a_source(self, page):
-        missing = Counter(prose.numbers(prose.texts()[page])) - Counter()
-        missing = [number for number in missing if number not in sources_of(page)]
+        missing = [n for n in dict.fromkeys(prose.typed(page)) if n not in sources_of(page)]
         assert not missing, (
             f"{page} has {missing}: compute what depends on weights or results in a cell, "
             f"and give the source of what does not in {SOURCES.name}"
         )
 
     def test_every_source_is_one(self, page):
-        typed = set(prose.numbers(prose.texts()[page]))
-        used = {n: s for n, s in sources_of(page).items() if n in typed}
+        used = {n: s for n, s in sources_of(page).items() if n in prose.typed(page)}
         faults = {number: fault(page, number, source) for number, source in used.items()}
         assert {number: wrong for number, wrong in faults.items() if wrong} == {}
 
 
 def test_no_source_is_left_over():
-    typed = {page: set(prose.numbers(text)) for page, text in prose.texts().items()}
+    typed = {page: set(prose.typed(page)) for page in prose.pages()}
     left = [
         (page, number)
         for page, entries in listed().items()
@@ -113,13 +111,15 @@ def test_no_source_is_left_over():
 
 
 def test_what_holds_everywhere_is_used_on_several_pages():
-    typed = Counter(n for text in prose.texts().values() for n in set(prose.numbers(text)))
+    typed = Counter(n for page in prose.pages() for n in set(prose.typed(page)))
     assert [n for n in listed()["everywhere"] if typed[n] < 2] == []
 
 
 def test_no_page_gives_the_source_of_a_number_that_holds_everywhere():
     common = set(listed()["everywhere"])
-    assert {p: common & set(s) for p, s in listed().items() if p != "everywhere" and common & set(s)} == {}
+    assert {
+        p: common & set(s) for p, s in listed().items() if p != "everywhere" and common & set(s)
+    } == {}
 
 
 @pytest.mark.parametrize(
@@ -137,6 +137,13 @@ def test_no_page_gives_the_source_of_a_number_that_holds_everywhere():
 )
 def test_numbers_are_found_in_prose_and_nowhere_else(text, found):
     assert prose.numbers(text) == found
+
+
+def test_numbers_around_computed_ones_are_found_in_cells():
+    lines = ["x = 0.5", 'display(Markdown(f"{x:.3f} dB of 0.75, " "and 20 %"))', 'print("0.25")']
+    cell = {"source": "\n".join(lines)}
+    found = [number for text in prose.said(cell) for number in prose.numbers(text)]
+    assert found == ["0.75", "20 %"]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,8 @@
 """The figures of the photographs' codec, read back from matplotlib's own objects."""
 
-import io
-
 import numpy as np
 import pytest
 from figures import own_figures, texts  # noqa: F401 - a fixture of every test here
-from PIL import Image
 
 from cwlib import viz
 
@@ -128,7 +125,7 @@ def test_joint_densities_want_a_title_for_each():
         viz.joint_densities([np.zeros((1, 2))], [], xlabel="a", ylabel="b", limits=[1])
 
 
-# matrices, channel_prices, photo_and_map, as_webp
+# matrices, channel_prices, photo_and_map
 
 
 def test_matrices_share_one_scale():
@@ -155,12 +152,3 @@ def test_photo_and_map_covers_the_photograph_with_the_map():
     assert photo.get_title(loc="left") == "p" and cells.get_title(loc="left") == "m"
     with pytest.raises(ValueError, match="expected a map"):
         viz.photo_and_map(np.zeros((8, 8)), np.zeros(3), label="n", titles=("p", "m"))
-
-
-def test_as_webp_keeps_size_and_colours_nearly():
-    image = np.full((20, 30, 3), (200, 40, 90), np.uint8)
-    blob = viz.as_webp(image)
-    with Image.open(io.BytesIO(blob)) as picture:
-        assert picture.format == "WEBP" and picture.size == (30, 20)
-        assert np.abs(np.asarray(picture).astype(int) - image).max() < 8
-    assert len(blob) < 400

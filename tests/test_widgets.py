@@ -1,4 +1,4 @@
-"""The Scrubber's HTML, read back by the standard library's parser."""
+"""The HTML of Scrubber and Explorer, read back by the standard library's parser."""
 
 import base64
 import io
@@ -8,9 +8,11 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
-from cwlib.widgets import Scrubber
+from cwlib.widgets import Explorer, Scrubber
 
 VOID = {"img", "input"}
 
@@ -186,3 +188,92 @@ def test_enlarged_pixels_are_crisp_unless_smoothing_is_wanted():
 def test_what_does_not_fit_together_raises_value_error(changes, message):
     with pytest.raises(ValueError, match=message):
         scrubber(**changes)
+
+
+# --- Explorer ------------------------------------------------------------------------------------
+
+
+def explorer(**changes) -> Explorer:
+    other = scrubber(frames=ramps()[::-1], captions=["x", "y", "z"])
+    choices = {"A": scrubber(start=1), "B & C": other}
+    return Explorer(**{**dict(choices=choices, label="Codec"), **changes})
+
+
+def test_an_explorer_lists_its_choices_and_where_their_frames_begin():
+    tree = Tree(explorer()._repr_html_())
+    options = [attributes["value"] for tag, attributes in tree.elements if tag == "option"]
+    assert options == ["0", "3"]
+    assert tree.text["option"] == "AB & C"
+    assert "display:none" in [a for t, a in tree.elements if t == "label"][0]["style"]
+    assert tree.one("select")["autocomplete"] == "off"
+    assert tree.one("select")["data-lm-suppress-shortcuts"] == "true"
+
+
+def test_an_explorer_holds_all_frames_choice_after_choice_and_shows_the_first_ones_start():
+    html = explorer()._repr_html_()
+    assert [row[2] for row in states(html)] == ["none", "some", "all", "x", "y", "z"]
+    shown = [pixels(row[0])[0, 0] if row[0] else None for row in states(html)]
+    assert shown == [0, None, 80, 80, 40, 0]
+    tree = Tree(html)
+    assert np.array_equal(pixels(tree.one("img")["src"]), ramps()[1])
+    assert tree.text["p"] == "some" and tree.one("input")["value"] == "1"
+    assert tree.one("input")["max"] == "2", "the slider runs within one choice"
+
+
+def test_an_explorer_tells_screen_readers_what_its_list_changes():
+    tree = Tree(explorer()._repr_html_())
+    assert tree.one("p")["aria-live"] == "polite"
+    assert tree.one("div")["aria-label"] == "Codec, Bits kept"
+
+
+def test_an_explorer_loads_nothing_has_no_id_and_is_reproducible():
+    html = explorer()._repr_html_()
+    assert "http" not in html
+    assert not any("id" in attributes for _, attributes in Tree(html).elements)
+    assert html == explorer()._repr_html_() != explorer(label="Method")._repr_html_()
+    assert repr(explorer()) == "Explorer('Codec', 2 x Scrubber('Bits kept', 3 frames))"
+
+
+@pytest.mark.parametrize("text", ["</script><b>", 'a "quoted" <tag> & more'])
+def test_an_explorers_texts_cannot_break_the_page(text):
+    html = explorer(choices={text: scrubber()}, label=text)._repr_html_()
+    tree = Tree(html)
+    assert tree.text["option"] == text
+    assert html.count("<script") == html.count("</script>") == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (dict(choices={}), "at least one Scrubber"),
+        (dict(label=" "), "accessible name"),
+        (
+            dict(choices={"A": scrubber(), "B": scrubber(label="Rate")}),
+            "'B' has 3 frames of 8x6 for 'Rate', but 'A' has 3 frames of 8x6 for 'Bits kept'",
+        ),
+        (
+            dict(choices={"A": scrubber(), "B": scrubber(frames=ramps(2), captions=["a", "b"])}),
+            "'B' has 2 frames of 8x6",
+        ),
+        (
+            dict(choices={"A": scrubber(), "B": scrubber(frames=ramps(3, (8, 6)))}),
+            "'B' has 3 frames of 6x8",
+        ),
+    ],
+)
+def test_scrubbers_that_do_not_fit_together_raise_value_error(changes, message):
+    with pytest.raises(ValueError, match=message):
+        explorer(**changes)
+
+
+@given(st.integers(1, 4), st.integers(1, 5))
+def test_a_choices_frames_begin_where_its_option_says(n_choices, n_frames):
+    captions = [[f"{i}.{j}" for j in range(n_frames)] for i in range(n_choices)]
+    frames = ramps(n_frames)
+    choices = {str(i): Scrubber(frames, text, "Rate", "Grey") for i, text in enumerate(captions)}
+    html = Explorer(choices, "Codec")._repr_html_()
+    begins = [int(a["value"]) for tag, a in Tree(html).elements if tag == "option"]
+    listed = [row[2] for row in states(html)]
+    for i, begin in enumerate(begins):
+        assert listed[begin : begin + n_frames] == captions[i]
+    assert int(Tree(html).one("input")["max"]) == n_frames - 1

@@ -172,9 +172,9 @@ def test_the_card_goes_there_and_back(tmp_path):
 def test_metrics_are_added_to_the_card_and_nothing_is_lost(tiny_zoo):
     before = json.loads((tiny_zoo / "tiny-cw.json").read_text())
     identity = zoo.load("tiny-cw").model_id
-    for metrics in ({"bpp": 0.5}, {"bpp": 0.25}):  # a second evaluation replaces the first
-        zoo.write_metrics("tiny-cw", metrics)
-        assert json.loads((tiny_zoo / "tiny-cw.json").read_text()) == {**before, "metrics": metrics}
+    for found in ({"bpp": 0.5}, {"bpp": 0.25}):  # a second evaluation replaces the first
+        zoo.write_metrics("tiny-cw", found)
+        assert json.loads((tiny_zoo / "tiny-cw.json").read_text()) == {**before, "metrics": found}
     assert zoo.by_id(identity).name == "tiny-cw"  # streams made before still decode
 
 

@@ -76,7 +76,7 @@ def _named(name: str) -> object:
     """What a dotted name leads to, modules being imported on the way; None if nowhere."""
     try:
         return pkgutil.resolve_name(name)
-    except (ImportError, AttributeError):
+    except (ImportError, AttributeError, ValueError):  # ValueError: `explore_...` is no name
         return None
 
 

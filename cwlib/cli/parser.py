@@ -76,8 +76,9 @@ def _coding(add: Callable[..., argparse.ArgumentParser]) -> None:
     side = pictures.DIGIT_SIDE
     p.add_argument(
         "--model",
-        help=f"trained model (default: {pictures.DIGIT_MODEL} for grey pictures of at most "
-        f"{side}x{side}, {pictures.DIAL_MODEL} for all others and for --quality and --bpp, or "
+        help="trained model, or a .safetensors file of your own "
+        f"(default: {pictures.DIGIT_MODEL} for grey pictures of at most {side}x{side}, "
+        f"{pictures.DIAL_MODEL} for all others and for --quality and --bpp, or "
         f"{pictures.PHOTO_MODEL} where that is missing)",
     )
     wish = p.add_mutually_exclusive_group()
@@ -108,6 +109,11 @@ def _coding(add: Callable[..., argparse.ArgumentParser]) -> None:
     )
     p.add_argument("input", type=Path, metavar="IN", help="a stream")
     p.add_argument("output", type=Path, metavar="OUT", help="the picture to write (.png)")
+    p.add_argument(
+        "--model",
+        metavar="FILE",
+        help="weights that made the stream, if they are not in the package (.safetensors)",
+    )
 
     p = add("info", pictures.info, "what a stream says of itself", "cwlib info photo.cwc")
     p.add_argument("file", type=Path, metavar="FILE")

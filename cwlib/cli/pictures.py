@@ -66,9 +66,10 @@ def decompress(args: argparse.Namespace) -> None:
     files.check_picture_name(args.output)
     files.check_place(args.output, args.input)
     blob = files.read(args.input)
-    from cwlib import codec
+    from cwlib import codec, zoo
 
-    image = codec.decompress(blob, watch=_bar("decompress"))
+    model = None if args.model is None else zoo.load(args.model)
+    image = codec.decompress(blob, watch=_bar("decompress"), model=model)
     files.write_picture(args.output, image)
     channels = 3 if image.ndim == 3 else 1
     print(f"{image.shape[0]}x{image.shape[1]} {_colours(channels)} -> {args.output}")

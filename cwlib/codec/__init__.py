@@ -102,17 +102,24 @@ def compress_to(model: TrainedModel, image: np.ndarray, bpp: float, watch: Watch
     return blob
 
 
-def decompress(blob: bytes, max_pixels: int | None = None, watch: Watch = iter) -> np.ndarray:
+def decompress(
+    blob: bytes,
+    max_pixels: int | None = None,
+    watch: Watch = iter,
+    model: TrainedModel | None = None,
+) -> np.ndarray:
     """The image in a stream: uint8 (H, W) or (H, W, 3).
 
     max_pixels: the largest height * width to accept, by default what the model's family can take
-    in some gigabytes; watch: as in `compress`. Raises StreamError, and nothing else, for any bytes.
+    in some gigabytes; watch: as in `compress`; model: the one that made the stream, where it is
+    not one of the package's. Raises StreamError, and nothing else, for any bytes.
     """
     header = stream.read_header(blob)
-    try:
-        model = zoo.by_id(header.model_id)
-    except zoo.UnknownModel as error:
-        raise StreamError(str(error)) from error
+    if model is None:
+        try:
+            model = zoo.by_id(header.model_id)
+        except zoo.UnknownModel as error:
+            raise StreamError(str(error)) from error
     shape = (header.height, header.width, header.channels)
     shape = shape[:2] if header.channels == 1 else shape
     return synthesise(model, [unpack(model, blob, max_pixels)], shape, watch)[0]

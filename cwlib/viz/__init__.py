@@ -2,6 +2,7 @@
 
     look      the colour, marker and name of each method; STYLE and style(); new_axes
     labels    text beside lines and points, in place of legends
+    files     a figure or a picture as PNG, JPEG or WebP in memory
     images    pictures in grids (show_images, captioned_grid), arrays glued to one picture
     maps      importance maps: in colour, over a picture, below it; cells on the grid of the code
     charts    lines, steps with slopes, points, digits as points, bars
@@ -52,7 +53,6 @@ from cwlib.viz.coders import (
     state_plot,
 )
 from cwlib.viz.codes import (
-    as_png,
     bit_row,
     coin,
     huffman_tree,
@@ -69,13 +69,13 @@ from cwlib.viz.curves import (
     sorted_bars,
 )
 from cwlib.viz.diagrams import fields_of_view, kept_bits, residual_diagram
+from cwlib.viz.files import as_jpeg, as_png, as_webp
 from cwlib.viz.images import captioned_grid, show_images, side_by_side, tile
 from cwlib.viz.labels import label_line
 from cwlib.viz.look import COLOURS, LABELS, STYLE, WIDTH, method_style, new_axes, style
 from cwlib.viz.maps import cells_with_ink, colour_map, importance_grid, importance_overlay
 from cwlib.viz.masks import bit_grids, level_histograms, mask_maps, stand_in
 from cwlib.viz.photos import (
-    as_webp,
     channel_mosaic,
     channel_prices,
     hierarchy,
@@ -103,6 +103,7 @@ __all__ = [
     "STYLE",
     "VERDICT_COLOURS",
     "WIDTH",
+    "as_jpeg",
     "as_png",
     "as_webp",
     "bit_grids",

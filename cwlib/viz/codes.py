@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 from collections.abc import Mapping, Sequence
 
@@ -18,14 +17,6 @@ INK = COLOURS["original"]
 _FILL = ("#cfe0f1", "#f7d9c8", "#cdeae3", "#e6d0de")  # light enough for black letters
 _SHADE = "#ececec"  # what a word has used up
 _ROOT = "#f7d9c8"  # a tree that still waits for a partner
-
-
-def as_png(ax: Axes) -> bytes:
-    """The figure that `ax` belongs to as a PNG file, and the figure closed: a Scrubber's frame."""
-    buffer = io.BytesIO()
-    ax.figure.savefig(buffer, format="png", metadata={"Software": None})
-    plt.close(ax.figure)
-    return buffer.getvalue()
 
 
 def kraft_budget(words: Mapping[str, str], *, depth: int | None = None) -> Axes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -291,12 +290,3 @@ def photo_and_map(
         )
         scale.outline.set_visible(False)
     return axes.ravel()
-
-
-def as_webp(image: ArrayLike, quality: int = 88) -> bytes:
-    """A uint8 picture as a WebP file: a Scrubber's frame of a photograph, a fifth of its PNG."""
-    buffer = io.BytesIO()
-    picture = as_picture(image)
-    colour = np.repeat(picture[..., None], 3, axis=2) if picture.ndim == 2 else picture
-    plt.imsave(buffer, colour, format="webp", pil_kwargs={"quality": quality, "method": 6})
-    return buffer.getvalue()

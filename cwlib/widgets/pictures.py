@@ -1,13 +1,13 @@
-"""Explorers for a live kernel: every move of a slider encodes and decodes again."""
+"""What comes back of a picture, beside the map of what was kept; every frame is a real stream."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
+
+from cwlib.widgets import live
 
 if TYPE_CHECKING:
     import ipywidgets as widgets
@@ -48,14 +48,14 @@ def explore_importance(model: zoo.TrainedModel, digits: np.ndarray) -> widgets.V
 
     digits: uint8 (N, 128, 128). Every move encodes and decodes again with the real model.
     """
-    number = _slider("digit", 0, 0, len(digits) - 1, 1)
-    factor = _slider("factor", 1.0, 0.0, 1.0, 0.05)
-    threshold = _slider("threshold", 0.0, 0.0, 1.0, 0.02)
+    number = live.slider("digit", 0, 0, len(digits) - 1, 1)
+    factor = live.slider("factor", 1.0, 0.0, 1.0, 0.05)
+    threshold = live.slider("threshold", 0.0, 0.0, 1.0, 0.02)
 
     def frame() -> tuple[np.ndarray, str]:
         return importance_frame(model, digits[number.value], factor.value, threshold.value)
 
-    return _explorer([number, factor, threshold], frame)
+    return live.explorer([number, factor, threshold], frame)
 
 
 def photo_frame(
@@ -85,6 +85,32 @@ def photo_frame(
     return viz.side_by_side(shown), caption
 
 
+def bits_frame(
+    model: zoo.TrainedModel, image: np.ndarray, importance: float = 1.0, vmax: float = 2.0
+) -> tuple[np.ndarray, str]:
+    """Decoded | bits spent at each place, as one picture; a caption with the stream's size.
+
+    image: uint8 (H, W, 3); model: of photographs. The map is -log2 of what the model expects of the
+    latents at a place, in bits per pixel, hyper-latents left out; dark is 0, yellow vmax and more.
+    """
+    import torch
+
+    from cwlib import codec, metrics, priors, viz
+
+    blob = codec.compress(model, image, importance)
+    latents = codec.unpack(model, blob)
+    decoded = codec.synthesise(model, [latents], image.shape)[0]
+    with torch.no_grad():
+        z, y = (torch.from_numpy(a).float()[None] for a in (latents.z, latents.y))
+        p = priors.gaussian_likelihood(z, model.net.scales(y))  # (1, C, h, w)
+    spent = -torch.log2(p).sum(1)[0].numpy() / 64  # (h, w), a place is 8 x 8 pixels
+    h, w = image.shape[:2]
+    spread = viz.colour_map(spent, 8 * len(spent), 8 * spent.shape[1], vmax=vmax)[:h, :w]
+    rate, psnr = metrics.bpp(len(blob), image.shape), metrics.psnr(image, decoded)
+    caption = f"{len(blob):,} bytes, {rate:.2f} bits per pixel, {psnr:.1f} dB"
+    return viz.side_by_side([decoded, spread]), caption
+
+
 def explore_photo(model: zoo.TrainedModel, photos: Sequence[np.ndarray]) -> widgets.VBox:
     """Sliders for a live kernel: which photograph, where in it, and how much its file may take.
 
@@ -94,57 +120,27 @@ def explore_photo(model: zoo.TrainedModel, photos: Sequence[np.ndarray]) -> widg
     from cwlib import codec
 
     e = model.experiment
-    number = _slider("photograph", 1, 1, len(photos), 1)
-    down, across = _slider("down", 0.5, 0.0, 1.0, 0.05), _slider("across", 0.5, 0.0, 1.0, 0.05)
+    number = live.slider("photograph", 1, 1, len(photos), 1)
+    down, across = (
+        live.slider("down", 0.5, 0.0, 1.0, 0.05),
+        live.slider("across", 0.5, 0.0, 1.0, 0.05),
+    )
     sliders = [number, down, across]
     if e.gains:
-        sliders.append(_slider("quality", 1.0, 0.0, 1.0, 0.02))
+        sliders.append(live.slider("quality", 1.0, 0.0, 1.0, 0.02))
     elif e.mask != "none":
-        sliders.append(_slider("factor", 1.0, 0.0, 1.0, 0.05))
+        sliders.append(live.slider("factor", 1.0, 0.0, 1.0, 0.05))
 
     def frame() -> tuple[np.ndarray, str]:
-        part = _part(photos[number.value - 1], down.value, across.value)
+        part = part_of(photos[number.value - 1], down.value, across.value)
         last = sliders[-1].value if len(sliders) > 3 else 1.0
         return photo_frame(model, part, codec.strength(model, last) if e.gains else last)
 
-    return _explorer(sliders, frame)
+    return live.explorer(sliders, frame)
 
 
-def _part(photo: np.ndarray, down: float, across: float, side: int = 256) -> np.ndarray:
+def part_of(photo: np.ndarray, down: float, across: float, side: int = 256) -> np.ndarray:
     """A part of at most side x side, in whole places of 8; down, across: 0..1 of the way."""
     h, w = (min(side, n // 8 * 8) for n in photo.shape[:2])
     top, left = round(down * (photo.shape[0] - h)), round(across * (photo.shape[1] - w))
     return photo[top : top + h, left : left + w]
-
-
-def _slider(
-    name: str, value: float, least: float, most: float, step: float
-) -> widgets.IntSlider | widgets.FloatSlider:
-    import ipywidgets as widgets
-
-    kind = widgets.IntSlider if isinstance(step, int) else widgets.FloatSlider
-    layout = widgets.Layout(width="32rem", max_width="100%")
-    style = {"description_width": "7rem"}
-    return kind(value, min=least, max=most, step=step, description=name, layout=layout, style=style)
-
-
-def _explorer(
-    sliders: Sequence[widgets.IntSlider | widgets.FloatSlider],
-    frame: Callable[[], tuple[np.ndarray, str]],
-) -> widgets.VBox:
-    """Sliders, and below them the picture and caption that `frame` makes of where they stand."""
-    import ipywidgets as widgets
-
-    picture = widgets.Image(format="png", layout=widgets.Layout(width="40rem", max_width="100%"))
-    caption = widgets.Label()
-
-    def draw(_change: object = None) -> None:
-        pixels, text = frame()
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "PNG")
-        picture.value, caption.value = buffer.getvalue(), text
-
-    for slider in sliders:
-        slider.observe(draw, names="value")
-    draw()
-    return widgets.VBox([*sliders, picture, caption])

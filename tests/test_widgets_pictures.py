@@ -107,3 +107,23 @@ def test_a_model_has_the_slider_that_fits_it(both_zoo, tmp_path):
         quality.value = value
         strength = codec.strength(any_rate, value)
         assert caption.value == widgets.photo_frame(any_rate, photos[0], strength)[1]
+
+
+def test_a_frame_with_its_map_of_bits_is_decoded_from_a_real_stream(both_zoo):
+    model, image = zoo.load("tiny-photo"), scenes.scene(64, 96)
+    blob = codec.compress(model, image)
+    picture, caption = widgets.bits_frame(model, image)
+    assert np.array_equal(picture[:, :96], codec.decompress(blob))
+    assert picture.shape == (64, 2 * 96 + 6, 3)
+    assert caption == (
+        f"{len(blob):,} bytes, {8 * len(blob) / (64 * 96):.2f} bits per pixel, "
+        f"{metrics.psnr(image, codec.decompress(blob)):.1f} dB"
+    )
+
+
+def test_an_empty_place_is_darker_in_the_map_of_bits_than_a_busy_one(both_zoo):
+    image = np.full((64, 128, 3), 128, np.uint8)
+    image[:, 64:] = np.random.default_rng(0).integers(0, 256, (64, 64, 3))
+    picture, _ = widgets.bits_frame(zoo.load("tiny-photo"), image, vmax=8.0)
+    spent = picture[:, 134:].astype(int).sum(2)
+    assert spent[:, :32].mean() < spent[:, 80:].mean()
