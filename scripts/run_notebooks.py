@@ -3,8 +3,10 @@
     python scripts/run_notebooks.py                            # every notebook of _toc.yml
     python scripts/run_notebooks.py book/mnist/01-task.ipynb   # some
 
-Stored is only what the code decides: no times, versions, progress bars or random ids. Running twice
-therefore changes a file only where a result changed. A chapter that fails keeps its old outputs.
+Stored is only what the code decides: no versions, progress bars or random ids. A cell with the tag
+`timing` shows what this machine took; it is run like all others, but keeps the outputs that it has
+unless `--timings` asks for new ones. Running twice therefore changes a file only where a result
+changed. A chapter that fails keeps its old outputs.
 """
 
 from __future__ import annotations
@@ -47,11 +49,16 @@ def read(path: Path) -> nbformat.NotebookNode:
     return nbformat.reads(json.dumps(raw), as_version=4)
 
 
-def execute(path: Path, timeout: int) -> nbformat.NotebookNode:
-    """The notebook with fresh outputs; raises CellExecutionError where a cell fails."""
-    notebook = read(path)
+def execute(path: Path, timeout: int, timings: bool = False) -> nbformat.NotebookNode:
+    """The notebook with fresh outputs, of cells that measure time only where `timings`.
+
+    Raises CellExecutionError where a cell fails.
+    """
+    notebook, kept = read(path), {}
     for cell in notebook.cells:
         if cell.cell_type == "code":
+            if "timing" in cell.metadata.get("tags", []) and cell.outputs and not timings:
+                kept[cell.id] = cell.outputs
             cell.outputs, cell.execution_count = [], None
     NotebookClient(
         notebook,
@@ -62,6 +69,9 @@ def execute(path: Path, timeout: int) -> nbformat.NotebookNode:
         extra_arguments=["--log-level=ERROR"],  # else it warns about TCP, which stays on loopback
         resources={"metadata": {"path": str(path.parent)}},
     ).execute()
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = kept.get(cell.id, cell.outputs)
     return notebook
 
 
@@ -116,6 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: all in _toc.yml")
     parser.add_argument("--timeout", type=int, default=600, help="seconds a cell may take")
+    parser.add_argument("--timings", action="store_true", help="measure times anew as well")
     options = parser.parse_args(arguments)
     if sys.platform == "win32":
         asyncio.set_event_loop_policy(asyncio.WindowsSelectorEventLoopPolicy())
@@ -123,7 +134,8 @@ def main(arguments: list[str] | None = None) -> int:
     for path in options.notebooks or chapters():
         start = time.perf_counter()
         try:
-            changed = save(normalise(execute(path.resolve(), options.timeout)), path.resolve())
+            notebook = execute(path.resolve(), options.timeout, options.timings)
+            changed = save(normalise(notebook), path.resolve())
         except CellExecutionError as error:
             failed += 1
             print(f"{path}: failed, its stored outputs stay\n{error}", file=sys.stderr)
