@@ -110,7 +110,7 @@ def test_table_1_is_asked_at_three_rates_with_three_seeds_of_equal_training():
     assert get("small-m-low").lambda_2 < get("small-m").lambda_2 < get("small-m-high").lambda_2
 
 
-@pytest.mark.parametrize("bits", [2, 3, 4, 5])
+@pytest.mark.parametrize("bits", [2, 3, 4, 5, 6])
 def test_a_uniform_net_keeps_the_bits_of_its_name(bits):
     e = get(f"tiny-uniform-{bits}")
     assert READINGS[e.reading][e.fixed_level] == bits

@@ -85,7 +85,13 @@ def _tiny(name: str, model: str, note: str, **more) -> Experiment:
 _MASKS = dict(channels=8, lambda_rate=0.02, rate_target=0.15)
 
 # A map that is everywhere the same is no map: level 1 of the reading `double` keeps 2 bits, ...
-_UNIFORM = {2: ("double", 1), 3: ("offset", 0), 4: ("double", 2), 5: ("offset", 2)}
+_UNIFORM = {
+    2: ("double", 1),
+    3: ("offset", 0),
+    4: ("double", 2),
+    5: ("offset", 2),
+    6: ("double", 3),
+}
 
 _DIGITS = [
     _tiny("tiny-bits", "cw", "study: paper 1's mask of bits, a map per channel", **_MASKS),
