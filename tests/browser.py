@@ -40,7 +40,7 @@ def skip_or_fail(reason: str) -> None:
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it runs, asyncio believes to be inside a loop
 def browser() -> Iterator["playwright.Browser"]:  # noqa: F821
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright drives the browser")
     executable = find_chromium()
@@ -52,7 +52,7 @@ def browser() -> Iterator["playwright.Browser"]:  # noqa: F821
         chromium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def html(browser) -> Path:
     """The built book, built again where its sources are newer."""
     import test_book
@@ -67,7 +67,7 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
         """Say nothing: pytest reports what matters."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def address(html) -> Iterator[str]:
     handler = functools.partial(QuietHandler, directory=str(html))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
