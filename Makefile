@@ -15,6 +15,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BUILD = $(BIN)/jupyter-book build . -W -n --keep-going
+# Sphinx looks at pages alone: where none is new, it would not even copy a new style sheet.
+LOOK = $(shell find book/_static book/_templates book/_ext -type f -newer _build/html/searchindex.js 2>/dev/null)
 
 .PHONY: book book-all test notebooks lint check-numpy fuzz clean distclean install help
 help:
@@ -33,7 +35,7 @@ $(INSTALLED): requirements.txt pyproject.toml
 	@touch $@
 
 book: $(INSTALLED)
-	$(BUILD)
+	$(BUILD) $(if $(LOOK),--all)
 
 book-all: $(INSTALLED)
 	$(BUILD) --all

@@ -238,3 +238,15 @@ def test_what_is_printed_in_dark_mode_is_dark_on_white(watched, address):
     }""")
     page.pdf()
     assert page.evaluate("window.themes") == ["dark", "light", "dark"]
+
+
+def test_a_wide_table_fades_where_it_goes_on_and_only_there(phone, address):
+    page = phone.open(f"{address}/book/reference/notation.html")
+    table = page.locator(".pst-scrollable-table-container").first
+    wide = table.evaluate("box => box.scrollWidth > box.clientWidth")
+    assert wide, "take another page: this table fits a phone"
+    faded = "box => getComputedStyle(box).maskImage !== 'none'"
+    assert table.evaluate(faded)
+    table.evaluate("box => { box.scrollLeft = box.scrollWidth }")
+    page.wait_for_function("() => !document.querySelector('article table').closest('[data-more]')")
+    assert not table.evaluate(faded)

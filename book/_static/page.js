@@ -20,6 +20,17 @@
       else formula.removeAttribute("tabindex");
     });
 
+  // What scrolls sideways fades at the edge behind which it goes on (custom.css).
+  const SIDEWAYS = ".pst-scrollable-table-container, .katex-display, div.highlight pre";
+  const fade = (box) =>
+    box.toggleAttribute("data-more", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
+  const fadeEdges = () => each(SIDEWAYS, fade);
+  document.addEventListener(
+    "scroll",
+    ({ target }) => target.matches?.(SIDEWAYS) && fade(target),
+    { capture: true, passive: true }, // a scroll of an element does not bubble
+  );
+
   // From file:// a page may not read the pages that it found: results come without excerpts.
   if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 
@@ -32,8 +43,11 @@
   document.addEventListener("DOMContentLoaded", () => {
     nameFolds();
     unlistSignatures();
-    stopAtWideFormulas();
   });
-  window.addEventListener("load", stopAtWideFormulas); // the fonts have come
-  window.addEventListener("resize", stopAtWideFormulas);
+  for (const moment of ["DOMContentLoaded", "load", "resize"]) {
+    // load: the fonts have come
+    window.addEventListener(moment, stopAtWideFormulas);
+    window.addEventListener(moment, fadeEdges);
+  }
+  document.addEventListener("toggle", fadeEdges, true); // an unfolded cell has its width only now
 })();
