@@ -23,6 +23,11 @@ def test_parts_follow_each_other_and_hold_their_counts():
     assert [t.get_text() for t in legend.get_texts()] == ["x", "y", "z"]
 
 
+def test_a_part_that_nothing_has_is_not_named():
+    ax = viz.count_bars({"a": [3, 0, 7], "b": [5, 0, 1]}, ["x", "y", "z"], xlabel="")
+    assert [t.get_text() for t in ax.figure.legends[0].get_texts()] == ["x", "z"]
+
+
 def test_a_count_too_narrow_for_its_figure_is_left_blank():
     ax = viz.count_bars({"a": [1, 99]}, ["x", "y"], xlabel="")
     assert figures.texts(ax) == ["99"]

@@ -26,22 +26,23 @@ def count_bars(
 ) -> Axes:
     """A bar for each row, cut into counts; each count stands in its part, the names above.
 
-    rows: {name: one whole number per part}, first row on top. width: in inches. ValueError where
-    rows, parts and colours do not fit together.
+    rows: {name: one whole number per part}, first row on top; a part that is 0 in all of them is
+    not named. width: in inches. ValueError where rows, parts and colours do not fit together.
     """
     if not rows or any(len(row) != len(parts) for row in rows.values()):
         raise ValueError(f"count_bars needs rows of {len(parts)} counts, one for each part")
     if len(parts) > len(colours):
         raise ValueError(f"{len(parts)} parts, but {len(colours)} colours")
-    columns = 3 if len(parts) > 3 else len(parts)
-    height = 0.34 * len(rows) + 0.55 + 0.25 * -(-len(parts) // columns)
-    ax = new_axes(xlabel, width=width, height=height)
     counts = np.array(list(rows.values()))  # (rows, parts)
+    named = int(counts.any(0).sum())
+    columns = min(3, max(named, 1))
+    height = 0.34 * len(rows) + 0.55 + 0.25 * -(-named // columns)
+    ax = new_axes(xlabel, width=width, height=height)
     most = counts.sum(1).max()
     for k, part in enumerate(parts):
-        left = counts[:, :k].sum(1)
+        left, name = counts[:, :k].sum(1), part if counts[:, k].any() else None
         ax.barh(range(len(rows)), counts[:, k], left=left, height=0.72, color=colours[k],
-                edgecolor="#707070", linewidth=0.5, label=part)  # fmt: skip
+                edgecolor="#707070", linewidth=0.5, label=name)  # fmt: skip
         for place, (start, n) in enumerate(zip(left, counts[:, k], strict=True)):
             if n >= 0.035 * most:  # else the figure would not fit
                 ax.text(start + n / 2, place, str(n), ha="center", va="center", fontsize=SMALL,
