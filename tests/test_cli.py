@@ -126,6 +126,9 @@ def test_models_lists_models_experiments_and_studies(capsys):
     for name in (*tiny.EXPERIMENTS, *tiny.PHOTO_EXPERIMENTS, "mnist-cw1-l0.03", "uniform"):
         assert name in out
     assert "jpeg2000" in out.split("--data kodak): ")[1]
+    to_train, studies = out.split("experiments without")[1].split("studies, small nets")
+    assert "small-mstar-low" in studies and "small-mstar-low" not in to_train
+    assert out.endswith("of these nets, seed 0 is here: none\n")  # the folder of this test
 
 
 # --- photographs ---------------------------------------------------------------------------------

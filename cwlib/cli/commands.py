@@ -190,23 +190,27 @@ def models(args: argparse.Namespace) -> None:
     """`cwlib models`: list trained models, experiments and studies."""
     from cwlib import evaluation, experiments, zoo
 
-    trained = zoo.names()
+    trained, studies = zoo.names(), experiments.STUDIES.values()
+    small = {member for study in studies for member in study.members}
+    wanted = [e for e in experiments.EXPERIMENTS.values() if e.name not in {*trained, *small}]
+    wide = max(len(name) for name in [*trained, *(e.name for e in wanted)])
     print("trained models:")
     for name in trained:
         model = zoo.load(name)
         card = model.card
         spent = f"{card['steps']} steps, {card['seconds'] / 60:.0f} min on {card['device']}"
-        print(f"  {name:18} {model.experiment.note} ({spent})")
+        print(f"  {name:{wide}} {model.experiment.note} ({spent})")
     print("experiments without shipped weights (cwlib train NAME):")
-    for name, experiment in experiments.EXPERIMENTS.items():
-        if name not in trained:
-            print(f"  {name:18} {experiment.note}")
+    for experiment in wanted:
+        print(f"  {experiment.name:{wide}} {experiment.note}")
     for dataset, more in (("mnist", ""), ("kodak", " --data kodak")):
-        studies = [name for name in evaluation.targets(dataset) if name not in trained]
-        print(f"measurements (cwlib eval NAME{more}): {', '.join(studies)}")
-    print("studies (cwlib study NAME):")
-    for study in experiments.STUDIES.values():
-        print(f"  {study.name:18} {study.question}")
+        names = [name for name in evaluation.targets(dataset) if name not in trained]
+        print(f"measurements (cwlib eval NAME{more}): {', '.join(names)}")
+    print("studies, small nets with several seeds (cwlib study NAME):")
+    for study in studies:
+        print(f"  {study.name:{wide}} {study.question}")
+        print(f"  {'':{wide}} {', '.join(study.members)}")
+    print(f"of these nets, seed 0 is here: {', '.join(zoo.study_names()) or 'none'}")
 
 
 def bench(args: argparse.Namespace) -> None:
