@@ -19,6 +19,7 @@ from cwlib import data
 from cwlib.experiments import Experiment
 
 SMALLEST_SCALE = 0.5  # of a photograph, before it is cropped
+REGIONS = 0.25  # share of the images that have a region of another quality
 ALL = slice(None)  # every row of a batch
 _DRAWS = 1  # sets the random numbers of a step apart from those that choose its crops
 
@@ -96,6 +97,46 @@ class Crops:
         return torch.from_numpy(crops).permute(0, 3, 1, 2)  # channels-last in memory
 
 
+class Pyramid(Crops):
+    """Random crops of photographs at three sizes made once, mirrored and transposed at random.
+
+    Cutting alone costs next to nothing, and the sizes are made with a better filter.
+    """
+
+    SCALES = (1.0, 0.72, 0.5)
+
+    def __init__(
+        self,
+        photos: Sequence[np.ndarray],
+        batch_size: int,
+        seed: int,
+        size: int = 128,
+        progress_bar: bool = True,
+    ):
+        super().__init__(photos, batch_size, seed, size, progress_bar)
+        self.photos = [self._scaled(p, s) for p in self.photos for s in self.SCALES]
+        self.photos = [p for p in self.photos if min(p.shape[:2]) >= size]
+
+    @staticmethod
+    def _scaled(photo: np.ndarray, scale: float) -> np.ndarray:
+        if scale == 1.0:
+            return photo
+        h, w = (round(side * scale) for side in photo.shape[:2])
+        return np.asarray(Image.fromarray(photo).resize((w, h), Image.Resampling.LANCZOS))
+
+    def choose(self, rng: np.random.Generator) -> tuple[int, int, int, bool, bool]:
+        """A random square: number of the picture, top, left, mirrored, transposed."""
+        k = int(rng.integers(len(self.photos)))
+        top, left = (int(rng.integers(side - self.size + 1)) for side in self.photos[k].shape[:2])
+        return k, top, left, *(bool(b) for b in rng.random(2) < 0.5)
+
+    def crop(self, k: int, top: int, left: int, mirrored: bool, transposed: bool) -> np.ndarray:
+        """The pixels of a square: (size, size, 3) uint8."""
+        patch = self.photos[k][top : top + self.size, left : left + self.size]
+        patch = patch[:, ::-1] if mirrored else patch
+        return patch.transpose(1, 0, 2) if transposed else patch
+
+
 def source(
     experiment: Experiment, images: Sequence[np.ndarray], progress_bar: bool = True
 ) -> Digits | Crops:
@@ -103,18 +144,20 @@ def source(
     e = experiment
     if e.dataset == "mnist":
         return Digits(images, e.batch_size, e.seed)
-    return Crops(images, e.batch_size, e.seed, e.crop, progress_bar)
+    kind = Pyramid if e.pyramid else Crops
+    return kind(images, e.batch_size, e.seed, e.crop, progress_bar)
 
 
 class Draws(NamedTuple):
     """The random numbers of a step beside its images.
 
     strength: (B,) in [strength_min, 1]; noise: one (B, ...) for each quantiser of the net, uniform
-    in [-1/2, 1/2).
+    in [-1/2, 1/2); quality: (B, 1, h, w) in 0..1 for every place of the latents.
     """
 
     strength: Tensor
     noise: tuple[Tensor, ...]
+    quality: Tensor
 
 
 def draws(
@@ -135,5 +178,16 @@ def draws(
     u = (np.arange(b) + rng.random(b)) / b
     strength = (experiment.strength_min**u).astype(np.float32)
     noise = [rng.random((b, *shape), dtype=np.float32) - 0.5 for shape in shapes]
-    strength, *noise = (torch.from_numpy(a[rows]).to(device) for a in (strength, *noise))
-    return Draws(strength, tuple(noise))
+    quality = _quality_maps(rng, 1 - u, *shapes[-1][1:])
+    drawn = (torch.from_numpy(a[rows]).to(device) for a in (strength, quality, *noise))
+    strength, quality, *noise = drawn
+    return Draws(strength, tuple(noise), quality)
+
+
+def _quality_maps(rng: np.random.Generator, q: np.ndarray, h: int, w: int) -> np.ndarray:
+    """One quality for each image, (B, 1, h, w); some images have a rectangle of another one."""
+    maps = np.broadcast_to(q[:, None, None, None], (len(q), 1, h, w)).astype(np.float32)
+    for k in np.flatnonzero(rng.random(len(q)) < REGIONS):
+        (top, bottom), (left, right) = (np.sort(rng.integers(0, n + 1, 2)) for n in (h, w))
+        maps[k, :, top:bottom, left:right] = rng.random()
+    return maps

@@ -37,6 +37,8 @@ def loss_terms(
     draws: the noise and strengths of paper 2's nets; None: noise of the moment, strength 1.
     vgg: what `features` returns.
     """
+    if hasattr(model, "loss_terms"):  # the net knows what it minimises
+        return model.loss_terms(x, draws.quality, draws.noise)
     if experiment.model == "hierarchical":
         return _hierarchical_terms(experiment, model, x, draws, vgg)
     out = model(x)

@@ -33,6 +33,9 @@ from cwlib.objectives import features, loss_terms
 
 CHECKPOINT_SECONDS = 30.0
 LOG_EVERY = 50  # steps, whose mean is a row of the learning curve
+# share of the budget for warming up, share where the fall begins, what is left of the rate
+SCHEDULES = {"constant": (0, 1, 1), "cosine": (0.05, 0.5, 0.02), "long": (0.01, 0.3, 0.01)}
+START_BATCHES = 100  # that a net may look at before its first step
 RATE_FADE_IN = 0.2  # share of the budget over which lambda grows to its full value
 
 
@@ -78,15 +81,11 @@ def pick_device(wanted: str = "auto") -> torch.device:
 
 
 def learning_rate(experiment: Experiment, progress: float) -> float:
-    """Rate at a share `progress` (0 .. 1) of the budget.
-
-    Constant, or: warm up over 5 %, hold to 50 %, then half a cosine down to 2 %.
-    """
-    if experiment.schedule == "constant":
-        return experiment.lr
-    warm_up = min(1.0, (progress + 1e-3) / 0.05)
-    fall = max(0.0, (progress - 0.5) / 0.5)
-    return experiment.lr * warm_up * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * fall)))
+    """Rate at a share `progress` (0 .. 1) of the budget: warm up, hold, then half a cosine."""
+    warm, hold, least = SCHEDULES[experiment.schedule]
+    warm_up = min(1.0, (progress + 1e-3) / warm) if warm else 1.0
+    fall = max(0.0, (progress - hold) / (1 - hold)) if hold < 1 else 0.0
+    return experiment.lr * warm_up * (least + (1 - least) * 0.5 * (1 + math.cos(math.pi * fall)))
 
 
 class Objective(nn.Module):
@@ -138,6 +137,8 @@ def train(
         model = catalogue.build(experiment)
         if warm_start is not None and not resume:
             copy_matching(_ordered(warm_start, experiment, source), model)
+        elif hasattr(model, "start") and not resume:
+            model.start(torch.cat([source.at(step) for step in range(START_BATCHES)]) / 255)
         model = parallel.share_statistics(model, team)
         model = model.to(team.device, memory_format=torch.channels_last).train()
         loop = _Loop(experiment, model, folder, budget, team, half, log_every or LOG_EVERY)
@@ -223,12 +224,13 @@ class _Loop:
         self.rows = team.rows(experiment.batch_size)
         self.average = Average(model, experiment.ema) if experiment.ema else None
         self.half = half and team.device.type in ("cpu", "cuda")
+        groups = [{"params": list(model.parameters()), "factor": 1.0}]
+        if hasattr(model, "parameter_groups"):
+            groups = model.parameter_groups()
         if experiment.optimizer == "sgd":
-            self.optimizer = torch.optim.SGD(
-                model.parameters(), experiment.lr, momentum=experiment.momentum
-            )
+            self.optimizer = torch.optim.SGD(groups, experiment.lr, momentum=experiment.momentum)
         else:
-            self.optimizer = torch.optim.Adam(model.parameters(), experiment.lr)
+            self.optimizer = torch.optim.Adam(groups, experiment.lr, fused=True)
 
     def run(
         self, source: batches.Digits | batches.Crops, progress_bar: bool, compiled: bool
@@ -267,7 +269,7 @@ class _Loop:
     ) -> None:
         x, draws = self.inputs(source)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.experiment, share)
+            group["lr"] = group["factor"] * learning_rate(self.experiment, share)
         kind = self.team.device.type
         with torch.autocast(kind, torch.bfloat16) if self.half else contextlib.nullcontext():
             terms = objective(x, min(1.0, share / RATE_FADE_IN), draws)
@@ -291,7 +293,7 @@ class _Loop:
         """This process's rows of the batch, (B, 1 or 3, 128, 128) in [0, 1], and their draws."""
         where = self.team.device
         x = source.at(self.step, self.rows).to(where).float() / 255
-        if self.experiment.model != "hierarchical":
+        if not hasattr(self.model, "noise_shapes"):
             return x, None
         shapes = self.model.noise_shapes(*x.shape[2:])
         return x, batches.draws(self.experiment, shapes, self.step, where, self.rows)

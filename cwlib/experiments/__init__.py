@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from cwlib.experiments.kodak import KODAK
 from cwlib.experiments.mnist import MNIST
+from cwlib.experiments.photo import PHOTO
 from cwlib.experiments.settings import Experiment
 from cwlib.experiments.studies import SMALL, STUDIES, Study
 
-EXPERIMENTS: dict[str, Experiment] = {e.name: e for e in MNIST + KODAK + SMALL}
+EXPERIMENTS: dict[str, Experiment] = {e.name: e for e in MNIST + KODAK + PHOTO + SMALL}
 
 
 def get(name: str) -> Experiment:

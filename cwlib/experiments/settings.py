@@ -10,7 +10,7 @@ class Experiment:
     """Settings of one training run; `cwlib train NAME` reads nothing else."""
 
     name: str
-    model: str  # cae, resnet, cw, cw1, channels, quantised (paper 1), hierarchical (paper 2)
+    model: str  # cae resnet cw cw1 channels quantised (paper 1), hierarchical (paper 2), photo
     note: str  # one line for `cwlib models` and the card
     dataset: str = "mnist"  # mnist | photos
     width: int = 64  # filters: w in paper 1, N in paper 2
@@ -23,7 +23,7 @@ class Experiment:
     optimizer: str = "adam"  # adam | sgd
     lr: float = 2e-3
     momentum: float = 0.9  # sgd only; 0 is what the paper's text says
-    schedule: str = "cosine"  # cosine: warm up 5 %, hold, then cosine to 2 % | constant
+    schedule: str = "cosine"  # a shape of training.SCHEDULES
     batch_size: int = 16
     epochs: float = 50.0
     warm_start: str | None = None  # experiment whose weights training starts from
@@ -36,6 +36,7 @@ class Experiment:
     lambda_1_of: str = "encoder"  # whose features it compares: encoder (Eq. 11) | vgg (Eq. 10)
     distortion: str = "mse"  # mse | ms-ssim (1 - MS-SSIM): what lambda_2 weighs
     crop: int = 128  # side of a training crop
+    pyramid: bool = False  # crops of three sizes made once, in place of any size
     grad_clip: float = 0.0  # longest gradient; 0 does not clip
     # one model for many rates: every training image draws a strength s in [strength_min, 1]
     strength_min: float = 1.0  # s scales the importance map; 1: always whole, as in the paper

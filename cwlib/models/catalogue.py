@@ -5,12 +5,13 @@ from __future__ import annotations
 from torch import nn
 
 from cwlib.experiments import Experiment
-from cwlib.models import autoencoders, hierarchical, variants
+from cwlib.models import autoencoders, hierarchical, photo, variants
 
 KINDS: dict[str, type[nn.Module]] = {
     **autoencoders.KINDS,
     **variants.KINDS,
     "hierarchical": hierarchical.Hierarchical,
+    **photo.KINDS,
 }
 
 
