@@ -21,19 +21,19 @@ from safetensors.torch import save as write_tensors
 from torch import Tensor
 
 from cwlib import importance, priors
-from cwlib.coding import context, huffman, hyperprior
+from cwlib.coding import checkerboard, context, huffman, hyperprior
 from cwlib.coding.scales import ScaleDecoder
 from cwlib.coding.tables import Tables
 from cwlib.experiments import Experiment
-from cwlib.models import autoencoders, catalogue, hierarchical
+from cwlib.models import autoencoders, catalogue, hierarchical, photo
 
 WEIGHTS = Path(__file__).parent / "weights"
 STUDIES = "studies"  # folder in it: small nets, seed 0 of the studies that chapters show at work
 _PRIOR_PARTS = ("w1", "b1", "w2", "b2", "w3", "b3")
 _TABLE_PARTS = ("cdfs", "sizes", "offsets")
 
-Network = autoencoders.Autoencoder | hierarchical.Hierarchical
-Coder = huffman.Code | context.Coder | hyperprior.Coder
+Network = autoencoders.Autoencoder | hierarchical.Hierarchical | photo.Photo
+Coder = huffman.Code | context.Coder | hyperprior.Coder | checkerboard.Coder
 
 
 class UnknownModel(ValueError):
@@ -45,8 +45,8 @@ class TrainedModel:
     """A network in eval mode with all that coding needs.
 
     net: the module; card: what NAME.json says; model_id: 4 bytes;
-    coder: a `huffman.Code` shared by all channels, a `context.Coder` (mnist-cw1), or a
-    `hyperprior.Coder` (paper 2).
+    coder: a `huffman.Code` shared by all channels, a `context.Coder` (mnist-cw1), a
+    `hyperprior.Coder` (paper 2), or a `checkerboard.Coder` (photo).
     """
 
     name: str
@@ -200,6 +200,8 @@ def _write(path: Path, content: bytes) -> None:
 
 def _coder_tensors(net: Network, digits: np.ndarray | None) -> dict[str, Tensor]:
     """What the weights file holds for the entropy coder; `_coder` makes it one again."""
+    if hasattr(net, "coder_tensors"):
+        return net.coder_tensors()
     if isinstance(net, hierarchical.Hierarchical):
         tables = priors.hyper_tables(net.hyper_prior)
         return {f"hyper.{k}": torch.from_numpy(getattr(tables, k)).int() for k in _TABLE_PARTS}
@@ -209,6 +211,8 @@ def _coder_tensors(net: Network, digits: np.ndarray | None) -> dict[str, Tensor]
 
 
 def _coder(tensors: dict[str, Tensor], net: Network) -> Coder:
+    if hasattr(net, "coder"):
+        return net.coder(tensors)
     if "huffman.lengths" in tensors:
         return huffman.Code.from_lengths(tensors["huffman.lengths"].numpy())
     if "hyper.cdfs" in tensors:

@@ -7,6 +7,7 @@ import itertools
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,7 +21,8 @@ from hypothesis import strategies as st
 from cwlib import codec, zoo
 from cwlib.coding import scales
 from cwlib.coding.gaussian import LOG2_SCALE_STEP, scale_index
-from cwlib.coding.scales import ScaleDecoder, convolve, enlarge
+from cwlib.coding.exact import convolve, enlarge
+from cwlib.coding.scales import ScaleDecoder
 
 N, C = 3, 5  # channels of y and of z
 
@@ -65,8 +67,8 @@ def convolved_by_hand(a: list, weight: list, bias: list, h: int, w: int) -> list
 
 def by_hand(decoder: ScaleDecoder, y: np.ndarray) -> np.ndarray:
     """log2 sigma in units of 2^-26, by whole-number arithmetic without limits."""
-    weights = [w.astype(int).tolist() for w in decoder.weights]
-    biases = [b.astype(int).tolist() for b in decoder.biases]
+    weights = [layer.weight.astype(int).tolist() for layer in decoder.layers]
+    biases = [layer.bias[:, 0, 0].astype(int).tolist() for layer in decoder.layers]
     a, (_, h, w) = np.clip(y, -(2**16), 2**16).tolist(), y.shape
     for layer, shift in ((0, 6), (1, 16)):
         sums = enlarged_by_hand(a, weights[layer], biases[layer], h, w)
@@ -148,18 +150,20 @@ def test_the_order_of_adding_does_not_matter(seed):
     decoder = ScaleDecoder.from_reals(weights, biases)
     order = np.random.default_rng(seed).permutation(N)
     y = hyper_latents(seed, 4, 5, spread=30_000)
+    first, second, last = decoder.layers
     mixed = ScaleDecoder(
-        (decoder.weights[0][..., order], *decoder.weights[1:]), decoder.biases
+        (replace(first, weight=first.weight[..., order]), second, last)
     ).log2_scales(y[order])
     assert np.array_equal(decoder.log2_scales(y), mixed)
     # and with the channels between the layers in another order, where terms are far from equal
     inner = ScaleDecoder(
         (
-            decoder.weights[0][:, :, order],
-            decoder.weights[1][:, :, order][..., order],
-            decoder.weights[2][..., order],
-        ),
-        (decoder.biases[0][order], decoder.biases[1][order], decoder.biases[2]),
+            replace(first, weight=first.weight[:, :, order], bias=first.bias[order]),
+            replace(
+                second, weight=second.weight[:, :, order][..., order], bias=second.bias[order]
+            ),
+            replace(last, weight=last.weight[..., order]),
+        )
     )
     assert np.array_equal(decoder.log2_scales(y), inner.log2_scales(y))
 

@@ -5,13 +5,13 @@
 
 `compress` and `decompress` are the two ends; the four steps are public because the evaluation runs
 the networks on many images at once and the chapters look between the steps. What latents are, and
-what a stream's sections hold, is the business of the model's family: `digits` (paper 1) or `photos`
-(paper 2).
+what a stream's sections hold, is the business of the model's family: `digits` (paper 1), `photos`
+(paper 2) or `photo` (ours).
 
-A model of many rates (kodak-any-n64) is asked for a quality or for a size:
+A model of many rates (photo, kodak-any-n64) is asked for a quality or for a size:
 
-    compress(model, image, importance=strength(model, quality))
-    compress_to(model, image, bpp)
+    compress(model, image, quality=0.7)
+    compress_to(model, image, bpp=0.36)
 
 >>> digit = np.zeros((128, 128), np.uint8)
 >>> digit[24:104, 56:72] = 255  # a one
@@ -23,7 +23,7 @@ A model of many rates (kodak-any-n64) is asked for a quality or for a size:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import ModuleType
@@ -31,7 +31,7 @@ from types import ModuleType
 import numpy as np
 
 from cwlib import zoo
-from cwlib.codec import digits, photos, rates
+from cwlib.codec import digits, photo, photos, rates
 from cwlib.codec.digits import Latents
 from cwlib.codec.photos import Watch
 from cwlib.codec.rates import strength
@@ -39,15 +39,15 @@ from cwlib.coding import stream
 from cwlib.coding.stream import StreamError
 from cwlib.zoo import TrainedModel
 
-AnyLatents = digits.Latents | photos.Latents
+AnyLatents = digits.Latents | photos.Latents | photo.Latents
 
 
 @dataclass(frozen=True)
 class Info:
     """What `info` tells: the model's name (None if it is not here), size in pixels and bytes.
 
-    strength: what the stream of a net with gains carries, in 0..1; quality: the one that it stands
-    for, None below quality 0. Streams of other nets have neither.
+    quality: of a net of many rates; strength: what the stream of one with an importance map
+    carries, in 0..1 (quality is None below quality 0). Streams of other nets have neither.
     """
 
     model: str | None
@@ -64,33 +64,62 @@ class Info:
 
 
 def compress(
-    model: TrainedModel, image: np.ndarray, importance: float = 1.0, watch: Watch = iter
+    model: TrainedModel,
+    image: np.ndarray,
+    importance: float = 1.0,
+    watch: Watch = iter,
+    *,
+    quality: float | None = None,
+    roi: np.ndarray | None = None,
+    roi_weight: float = photo.ROI_WEIGHT,
 ) -> bytes:
     """A uint8 image, any size of at least 1x1, as a stream.
 
     image: (H, W), or (H, W, 3) for a model of photographs; importance: 0..1 scales the map before
-    masking (1 = as trained), see `strength`; watch: `tqdm` shows how far a large photograph is.
+    masking (1 = as trained); watch: `tqdm` shows how far a large photograph is. Models of many
+    rates: quality 0 (smallest) to 1; photo also: roi, a grey uint8 mask of the image's size, where
+    255 has the quality that is asked for and 0 has roi_weight less.
     Raises ValueError or TypeError for what the model cannot take.
     """
     image = _check_image(model, image)
+    if model.net.codec == "photo":
+        encode = _encoder(model, image, importance, roi, roi_weight, watch)
+        return encode(photo.level(model, photo.QUALITY if quality is None else quality))
+    _refuse_regions(model, roi)
+    if quality is not None:
+        importance = strength(model, quality)
     latents = analyse(model, image[None], importance, watch)[0]
     return pack(model, latents, image.shape)
 
 
-def compress_to(model: TrainedModel, image: np.ndarray, bpp: float, watch: Watch = iter) -> bytes:
+def compress_to(
+    model: TrainedModel,
+    image: np.ndarray,
+    bpp: float,
+    watch: Watch = iter,
+    *,
+    roi: np.ndarray | None = None,
+    roi_weight: float = photo.ROI_WEIGHT,
+) -> bytes:
     """The largest stream of at most `bpp` bits a pixel that the model's qualities 0 to 1 make.
 
     Found by bisection, with at most 8 real streams. Raises ValueError for a rate below them, with
     the rates that there are, and as `compress` and `strength` do.
     """
-    choices, image = rates.levels(model), _check_image(model, image)
+    image, pixels = _check_image(model, image), image.shape[0] * image.shape[1]
+    if model.net.codec == "photo":
+        choices = range(photo.top_level(model) + 1)
+        encode = _encoder(model, image, 1.0, roi, roi_weight, watch)
+    else:
+        _refuse_regions(model, roi)
+        choices = rates.levels(model)
+        z = photos.transform(model, image, watch)
+
+        def encode(level: int) -> bytes:
+            return pack(model, photos.quantise(model, z, level / photos.LEVELS), image.shape)
+
     if not 0.0 < bpp < math.inf:
         raise ValueError(f"a rate in bits a pixel is above 0 and finite, got {bpp}")
-    z, pixels = photos.transform(model, image, watch), image.shape[0] * image.shape[1]
-
-    def encode(level: int) -> bytes:
-        return pack(model, photos.quantise(model, z, level / photos.LEVELS), image.shape)
-
     most_bytes = int(bpp * pixels / 8 + 1e-6)  # a rate that was bytes * 8 / pixels finds them again
     blob = rates.largest(encode, choices, most_bytes, watch)
     if blob is None:
@@ -100,6 +129,32 @@ def compress_to(model: TrainedModel, image: np.ndarray, bpp: float, watch: Watch
             f"bits a pixel (quality 0 to 1), not in {bpp:g}"
         )
     return blob
+
+
+def _encoder(
+    model: TrainedModel,
+    image: np.ndarray,
+    importance: float,
+    roi: np.ndarray | None,
+    roi_weight: float,
+    watch: Watch,
+) -> Callable[[int], bytes]:
+    """What makes the stream of a level of quality."""
+    if importance != 1.0:
+        raise ValueError(f"{model.name} has no importance map to scale: give a quality, 0..1")
+    where = photo.regions(model, roi, roi_weight, image.shape)
+    channels = image.shape[2] if image.ndim == 3 else 1
+
+    def encode(level: int) -> bytes:
+        sections = photo.encode(model, image, level, where, watch)
+        return stream.pack(model.model_id, *image.shape[:2], channels, sections)
+
+    return encode
+
+
+def _refuse_regions(model: TrainedModel, roi: np.ndarray | None) -> None:
+    if roi is not None:
+        raise ValueError(f"{model.name} knows no regions (roi): take photo")
 
 
 def decompress(
@@ -131,8 +186,11 @@ def info(blob: bytes) -> Info:
     name = level = quality = None
     with suppress(zoo.UnknownModel):
         model = zoo.by_id(header.model_id)
-        name, level = model.name, photos.sent_level(model, sections)
-        quality = None if level is None else rates.quality(model, level)
+        name, level = model.name, _family(model).sent_level(model, sections)
+        if model.net.codec == "photo":
+            level, quality = None, level / photo.top_level(model)
+        elif level is not None:
+            quality = rates.quality(model, level)
     return Info(
         name,
         header.model_id.hex(),
@@ -191,7 +249,7 @@ def synthesise(
 
 
 def _family(model: TrainedModel) -> ModuleType:
-    return photos if model.experiment.dataset == "photos" else digits
+    return {"digits": digits, "photos": photos, "photo": photo}[model.net.codec]
 
 
 def _check_image(model: TrainedModel, image: np.ndarray) -> np.ndarray:

@@ -73,6 +73,11 @@ def to_sections(model: TrainedModel, latents: Latents) -> list[bytes]:
     return min(choices, key=lambda parts: sum(map(len, parts)) + len(parts))
 
 
+def sent_level(model: TrainedModel, sections: list[bytes]) -> None:
+    """Streams of digits carry no quality."""
+    return None
+
+
 def from_sections(model: TrainedModel, header: Header, sections: list[bytes]) -> Latents:
     """The latents in the sections of a stream with this header. Raises StreamError."""
     most = 1 if isinstance(model.coder, context.Coder) else 2

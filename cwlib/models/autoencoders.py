@@ -67,6 +67,7 @@ def _last(w: int, last_norm: bool) -> list[nn.Module]:
 class Autoencoder(nn.Module):
     """Base of the networks without a map: subclasses set g_a and g_s."""
 
+    codec = "digits"  # the family of cwlib.codec that makes streams with it
     g_a: nn.Module
     g_s: nn.Module
 

@@ -216,6 +216,8 @@ class Hierarchical(nn.Module):
     In training mode quantisation is additive noise, in eval mode rounding.
     """
 
+    codec = "photos"  # the family of cwlib.codec that makes streams with it
+
     def __init__(self, experiment: Experiment):
         super().__init__()
         self.experiment = experiment

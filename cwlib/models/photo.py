@@ -23,19 +23,22 @@ Checkerboard: He, Zheng, Sun, Wang, Qin 2021. Gains: Cui, Wang, Gao, Guo, Feng, 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cwlib import losses, priors, quantize
+from cwlib.coding import checkerboard, exact
+from cwlib.coding.checkerboard import ACTIVATION_MAX, GRID, HYPER_MAX, KNOT, LATENT_MAX
+from cwlib.coding.tables import Tables
 from cwlib.experiments import Experiment
 from cwlib.models.hierarchical import Output
 
 PATCH = 16  # pixels along each side of a place of z
-HYPER_DOWNSCALE = 4  # places of z along each side of a place of y
-GRID = 16.0  # activations of the exact nets are multiples of 1 / GRID ...
-GRID_MAX = 255.0  # ... from 0 to GRID_MAX / GRID
+HYPER_DOWNSCALE = checkerboard.ENLARGEMENT
 LOG2_SIGMA = (-4.0, 9.0)  # where log2 of a scale may lie in training
 BEST_STEP = 26.0  # see Photo.start
 
@@ -44,8 +47,8 @@ class _Grid(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor) -> Tensor:
         on_grid = (x * GRID).round_()
-        ctx.save_for_backward((on_grid >= 0) & (on_grid <= GRID_MAX))
-        return on_grid.clamp_(0, GRID_MAX).div_(GRID)
+        ctx.save_for_backward((on_grid >= 0) & (on_grid <= ACTIVATION_MAX))
+        return on_grid.clamp_(0, ACTIVATION_MAX).div_(GRID)
 
     @staticmethod
     def backward(ctx, slope: Tensor) -> Tensor:
@@ -193,10 +196,7 @@ def _predictor(c_in: int, n: int, c: int, kernel: int) -> nn.Sequential:
     )
 
 
-def first_pass(channels: int, height: int, width: int) -> Tensor:
-    """Which latents are coded in pass 1: bool (C, h, w), where channel + row + column is even."""
-    c, i, j = (torch.arange(n) for n in (channels, height, width))
-    return (c.view(-1, 1, 1) + i.view(-1, 1) + j) % 2 == 0
+_TABLE_PARTS = ("cdfs", "sizes", "offsets")
 
 
 class Photo(nn.Module):
@@ -206,6 +206,7 @@ class Photo(nn.Module):
     the rate; in eval mode it is rounding.
     """
 
+    codec = "photo"  # the family of cwlib.codec that makes streams with it
     INNER, FEATURES, HYPER = 160, 96, 64  # filters at 1/16; of the exact nets; hyper-latents
     BLOCKS = (3, 2)  # residual blocks at 1/8 and at 1/16, on either side
 
@@ -291,6 +292,60 @@ class Photo(nn.Module):
             {"params": fast, "factor": 8.0},
         ]
 
+    def coder_tensors(self) -> dict[str, Tensor]:
+        """What a weights file holds for the entropy coder, beside the weights themselves."""
+        tables = priors.hyper_tables(self.hyper_prior)
+        held = {f"hyper.{k}": torch.from_numpy(getattr(tables, k)).int() for k in _TABLE_PARTS}
+        for name, weight, bias, largest, _, _ in self._exact_layers():
+            # latents reach far and this layer is small: its sums are held in float64
+            dtype = np.float64 if name == "known.0" else np.float32
+            units = exact.finest_units(weight, bias, largest, dtype)
+            held[f"units.{name}"] = torch.from_numpy(np.log2(units)).to(torch.uint8)
+        return held
+
+    def coder(self, tensors: dict[str, Tensor]) -> checkerboard.Coder:
+        """The entropy coder, from `coder_tensors`. Raises ValueError, KeyError for others."""
+        cdfs, sizes, offsets = (tensors[f"hyper.{k}"].numpy() for k in _TABLE_PARTS)
+        rows = [row[: size + 1] for row, size in zip(cdfs, sizes, strict=True)]
+        nets = {"h_s": [], "pass_1": [], "known": [], "pass_2": []}
+        for name, weight, bias, largest, limits, shuffle in self._exact_layers():
+            dtype = np.float64 if name == "known.0" else np.float32
+            units = np.exp2(tensors[f"units.{name}"].numpy().astype(dtype))
+            layer = exact.Layer.from_reals(weight, bias, largest, limits, units, shuffle)
+            nets[name.split(".")[0]].append(layer)
+        nets = {name: tuple(layers) for name, layers in nets.items()}
+        return checkerboard.Coder(Tables.from_cdfs(rows, offsets), **nets)
+
+    def _exact_layers(self) -> Iterator[tuple]:
+        """Name, weight, bias, largest inputs, limits and shuffle of every layer of the exact nets,
+        in units of activations: what goes into `exact.Layer.from_reals`."""
+        features, planes = np.full(self.FEATURES, 1 / GRID), np.full(self.knots, 1 / KNOT)
+        inside, shares_max = np.full(self.FEATURES, ACTIVATION_MAX), np.full(self.knots, KNOT)
+        # of the nets' inputs: what one is in reals, and the largest
+        inputs = {
+            "h_s": (np.ones(1), np.full(1, HYPER_MAX)),
+            "pass_1": (np.r_[features, planes], np.r_[inside, shares_max]),
+            "known": (np.full(1, 1 / GRID), np.full(1, LATENT_MAX)),
+            "pass_2": (np.r_[features, planes, features], np.r_[inside, shares_max, inside]),
+        }
+        for net, (one, largest) in inputs.items():
+            modules = list(getattr(self, net))
+            for k, conv in enumerate(modules):
+                if not isinstance(conv, nn.Conv2d):
+                    continue
+                after = modules[k + 1 : k + 3]
+                last = not after
+                weight = conv.weight.detach().double().numpy() * (GRID * one)[:, None, None]
+                yield (
+                    f"{net}.{k}",
+                    weight,
+                    conv.bias.detach().double().numpy() * GRID,
+                    largest,
+                    None if last else (0.0, float(ACTIVATION_MAX)),
+                    any(isinstance(m, nn.PixelShuffle) for m in after[:1]),
+                )
+                one, largest = np.full(1, 1 / GRID), np.full(1, ACTIVATION_MAX)
+
     def forward(self, x: Tensor, quality: float | Tensor = 0.5, noise: tuple = (None, None)):
         """x: (B, 3, H, W) in [0, 1], H and W multiples of `downscale`.
 
@@ -326,7 +381,7 @@ class Photo(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """z_hat, and the estimated bits of the latents of each image."""
         s = s.expand(-1, -1, *z.shape[2:])
-        early = first_pass(*z.shape[1:]).to(z.device)
+        early = torch.from_numpy(checkerboard.first_pass(*z.shape[1:])).to(z.device)
         mu_1, log2_1 = self.pass_1(torch.cat([features, s], 1)).float().chunk(2, 1)
         z_1 = self._rounded(z, mu_1)
         known = self.known(torch.where(early, z_1, 0.0))

@@ -1,0 +1,289 @@
+"""Our codec for photographs: one net for all rates, a quality that may differ from place to place.
+
+    stream    [quality and rANS code of y, pass 1, pass 2 (, regions)]
+
+The quality 0..1 travels as a level of 0..240, one byte. With a mask of regions, the fourth section
+says how much less than this each place of 16x16 pixels gets: a byte for the span in levels, and
+the mask in nine steps, arithmetic coded.
+
+A grey picture goes through the network with its plane three times, and comes back as the mean of
+three: the model has seen colour alone. Its header says 1 channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cwlib.codec.photos import Watch, _to_tensor
+from cwlib.coding import adaptive
+from cwlib.coding.checkerboard import GRID, KNOT, Coded
+from cwlib.coding.stream import Header, StreamError
+from cwlib.models.photo import HYPER_DOWNSCALE, PATCH
+from cwlib.zoo import TrainedModel
+
+CHANNELS = (1, 3)
+MAX_PIXELS = 2**26
+MASK_STEPS = 8  # a mask of regions is sent as 0 .. 8
+QUALITY, ROI_WEIGHT = 0.5, 0.5  # where the caller says nothing
+
+# Pictures above STRIPE_PIXELS go through the networks in stripes, so that memory stays bounded.
+# A stripe sees HALO places of each neighbour: further than all kernels together reach, 120 pixels.
+STRIPE_PIXELS, HALO = 2**22, 8
+
+
+@dataclass(frozen=True)
+class Regions:
+    """How the quality differs from place to place.
+
+    mask: (h, w) whole numbers 0 .. 8, one for each 16x16 pixels; 8 is the quality of the picture,
+    0 is `span` levels (1 .. 240) less, and between them it is proportional.
+    """
+
+    mask: np.ndarray
+    span: int
+
+
+@dataclass(frozen=True)
+class Latents:
+    """Whole numbers: symbols and values (C, h, w), see `coding.checkerboard`; hyper-latents y.
+
+    values follow from all else. level: the quality in 240ths; regions: None for none.
+    """
+
+    symbols: np.ndarray
+    values: np.ndarray
+    y: np.ndarray
+    level: int
+    regions: Regions | None = None
+
+
+def step(model: TrainedModel) -> int:
+    """The networks take heights and widths that are multiples of this."""
+    return model.net.downscale
+
+
+def top_level(model: TrainedModel) -> int:
+    """The level of quality 1."""
+    return KNOT * (model.coder.knots - 1)
+
+
+def level(model: TrainedModel, quality: float) -> int:
+    """The level that stands for a quality of 0..1. Raises ValueError."""
+    if not 0.0 <= quality <= 1.0:
+        raise ValueError(f"quality must lie in 0..1, got {quality}")
+    return round(quality * top_level(model))
+
+
+def regions(model: TrainedModel, roi: np.ndarray | None, weight: float, shape) -> Regions | None:
+    """Regions from a grey picture that says where bits matter, None where it is white everywhere.
+
+    roi: uint8 (H, W) of the picture's size; 255 has the quality that is asked for, 0 `weight` less.
+    Raises ValueError, TypeError.
+    """
+    if roi is None:
+        return None
+    roi = np.asarray(roi)
+    if roi.dtype != np.uint8 or roi.ndim != 2:
+        raise TypeError(f"roi: expected a grey uint8 picture (H, W), got {roi.dtype} {roi.shape}")
+    if roi.shape != tuple(shape[:2]):
+        raise ValueError(
+            f"roi: expected a mask of the picture's size, {shape[0]}x{shape[1]}, "
+            f"got {roi.shape[0]}x{roi.shape[1]}"
+        )
+    if not 0.0 < weight <= 1.0:
+        raise ValueError(f"roi_weight: expected a number above 0 and at most 1, got {weight}")
+    if not roi.any():
+        raise ValueError("roi: the mask is black everywhere, so no region matters more")
+    h, w = roi.shape
+    padded = np.pad(roi, ((0, -h % PATCH), (0, -w % PATCH)), mode="edge").astype(np.float64)
+    means = padded.reshape(padded.shape[0] // PATCH, PATCH, -1, PATCH).mean(axis=(1, 3))
+    mask = np.floor(means * MASK_STEPS / 255 + 0.5).astype(np.uint8)
+    span = max(1, round(weight * top_level(model)))
+    return None if (mask == MASK_STEPS).all() else Regions(mask, span)
+
+
+def levels(model: TrainedModel, level: int, regions: Regions | None, h: int, w: int) -> np.ndarray:
+    """The level of every place of the latents, (h, w) int64."""
+    if regions is None:
+        return np.full((h, w), level, dtype=np.int64)
+    rim = (h - regions.mask.shape[0], w - regions.mask.shape[1])
+    mask = np.pad(regions.mask.astype(np.int64), ((0, rim[0]), (0, rim[1])), mode="edge")
+    # level - span (8 - mask) / 8, rounded
+    lower = (regions.span * (MASK_STEPS - mask) + MASK_STEPS // 2) // MASK_STEPS
+    return np.maximum(level - lower, 0)
+
+
+def analyse(
+    model: TrainedModel, images: np.ndarray, importance: float, watch: Watch = iter
+) -> list[Latents]:
+    """uint8 images (N, H, W) or (N, H, W, 3) -> one Latents each; importance: the quality."""
+    return [_latents(model, image, level(model, importance), None, watch)[0] for image in images]
+
+
+def encode(
+    model: TrainedModel,
+    image: np.ndarray,
+    level: int,
+    regions: Regions | None = None,
+    watch: Watch = iter,
+) -> list[bytes]:
+    """A uint8 image -> the sections of its stream."""
+    latents, coded = _latents(model, image, level, regions, watch)
+    return _sections(latents, model.coder.write(coded, latents.y))
+
+
+def to_sections(model: TrainedModel, latents: Latents) -> list[bytes]:
+    """Entropy-code the latents of one image. Raises ValueError where they do not fit together."""
+    where = levels(model, latents.level, latents.regions, *latents.symbols.shape[1:])
+    return _sections(latents, model.coder.encode(latents.symbols, latents.y, where))
+
+
+def _sections(latents: Latents, codes: list[bytes]) -> list[bytes]:
+    first, *rest = codes
+    sections = [bytes([latents.level]) + first, *rest]
+    if latents.regions is not None:
+        mask = adaptive.encode(latents.regions.mask.ravel(), MASK_STEPS + 1, order=1)
+        sections.append(bytes([latents.regions.span]) + mask)
+    return sections
+
+
+def sent_level(model: TrainedModel, sections: list[bytes]) -> int | None:
+    """The level that a stream's sections carry."""
+    return sections[0][0] if sections and sections[0] else None
+
+
+def from_sections(model: TrainedModel, header: Header, sections: list[bytes]) -> Latents:
+    """The latents in the sections of a stream with this header. Raises StreamError."""
+    if len(sections) not in (3, 4):
+        raise StreamError(f"{model.name} writes 3 or 4 sections, found {len(sections)}")
+    if not sections[0]:
+        raise StreamError("the hyper-latents' section is cut short: the quality is missing")
+    level, top = sections[0][0], top_level(model)
+    if level > top:
+        raise StreamError(f"the stream's quality is {level} of {top}")
+    sizes = (header.height, header.width)
+    found = _read_regions(sections[3], sizes, top) if len(sections) == 4 else None
+    coarse = model.net.downscale
+    h, w = (HYPER_DOWNSCALE * -(-side // coarse) for side in sizes)
+    where = levels(model, level, found, h, w)
+    coded, y = model.coder.decode([sections[0][1:], *sections[1:3]], where)
+    return Latents(coded.symbols, coded.values, y, level, found)
+
+
+def _read_regions(section: bytes, sizes: tuple[int, int], top: int) -> Regions:
+    if not section or not 1 <= section[0] <= top:
+        raise StreamError("the section of regions does not begin with their span")
+    h, w = (-(-side // PATCH) for side in sizes)
+    mask = adaptive.decode(section[1:], h * w, MASK_STEPS + 1, order=1).reshape(h, w)
+    if (mask == MASK_STEPS).all() or not mask.any():
+        raise StreamError("the mask of regions is the same everywhere, which no encoder writes")
+    return Regions(mask.astype(np.uint8), section[0])
+
+
+@torch.no_grad()
+def synthesise(
+    model: TrainedModel, latents: Sequence[Latents], shape: tuple[int, ...], watch: Watch = iter
+) -> np.ndarray:
+    """Latents of N images of `shape` (H, W) or (H, W, 3) -> uint8 (N, H, W) or (N, H, W, 3)."""
+    images, grey = [], len(shape) == 2
+    for one in latents:
+        s = shares(model, levels(model, one.level, one.regions, *one.values.shape[1:]))
+
+        def pixels(z16: Tensor, s: Tensor) -> Tensor:
+            z_hat = z16.float() / GRID * model.net.undo(s)
+            with fast(z_hat):
+                x_hat = model.net.g_s(z_hat, s)
+            x_hat = x_hat.mean(1, keepdim=True) if grey else x_hat
+            return (x_hat * 255).round_().clamp_(0, 255).to(torch.uint8).cpu()
+
+        values = torch.from_numpy(one.values)[None].to(device(model))
+        picture = in_stripes(pixels, values, s, PATCH, watch)
+        picture = picture[0, :, : shape[0], : shape[1]].permute(1, 2, 0)  # (H, W, 3 or 1)
+        images.append(picture.numpy().reshape(shape))
+    return np.stack(images)
+
+
+@torch.no_grad()
+def _latents(
+    model: TrainedModel, image: np.ndarray, level: int, regions: Regions | None, watch: Watch
+) -> tuple[Latents, Coded]:
+    x = _to_tensor(image, step(model))
+    where = levels(model, level, regions, *(side // PATCH for side in x.shape[2:]))
+    z = transform(model, x, shares(model, where), watch)
+    with fast(z):
+        y = model.net.h_a(z)
+    y = y.float().round()[0].cpu().numpy().astype(np.int64)
+    coded = model.coder.quantise(z[0].cpu().numpy(), y, where)
+    return Latents(coded.symbols, coded.values, y, level, regions), coded
+
+
+def transform(model: TrainedModel, x: Tensor, s: Tensor, watch: Watch = iter) -> Tensor:
+    """Pixels (1, 3, H, W) uint8 and shares of the qualities -> latents in steps (1, C, h, w)."""
+
+    def g_a(x: Tensor, s: Tensor) -> Tensor:
+        x = x.to(s.device).float() / 255
+        with fast(x):
+            z = model.net.g_a(x, s)
+        return z * model.net.gain(s)
+
+    return in_stripes(g_a, x, s, 1 / PATCH, watch)
+
+
+def shares(model: TrainedModel, levels: np.ndarray) -> Tensor:
+    """What each knot of the dials counts at levels (h, w): (1, K, h, w), or (1, K, 1, 1)."""
+    if (levels == levels[0, 0]).all():
+        levels = levels[:1, :1]
+    quality = torch.from_numpy(levels / top_level(model)).float()[None, None]
+    return model.net.shares(quality, torch.empty(0, device=device(model)))
+
+
+def in_stripes(
+    network: Callable[[Tensor, Tensor], Tensor], t: Tensor, s: Tensor, scale: float, watch: Watch
+) -> Tensor:
+    """network(t, s), for a large t one stripe after another along the longer side.
+
+    t: (1, C, H, W); s: at the latents' size, or (1, K, 1, 1); scale: how much higher the output is
+    than t, 16 or 1/16. watch: is given the stripes and must hand on what is in it, as tqdm does.
+    """
+    along, across = (2, 3) if t.shape[2] >= t.shape[3] else (3, 2)
+    unit = PATCH if scale < 1 else 1  # of t's length, for each place
+    n, pixels_across = t.shape[along] // unit, t.shape[across] // unit * PATCH
+    length = max(HALO, STRIPE_PIXELS // (PATCH * pixels_across))
+    if n <= length:
+        return network(t, s)
+    parts = []
+    for start in watch(range(0, n, length)):
+        end = min(n, start + length)
+        first, last = max(0, start - HALO), min(n, end + HALO)
+        t_part = t.narrow(along, first * unit, (last - first) * unit)
+        s_part = s if s.shape[along] == 1 else s.narrow(along, first, last - first)
+        out, per = network(t_part, s_part), round(unit * scale)
+        parts.append(out.narrow(along, (start - first) * per, (end - start) * per))
+    return torch.cat(parts, dim=along)
+
+
+def device(model: TrainedModel) -> torch.device:
+    """Where the networks are."""
+    return next(model.net.parameters()).device
+
+
+def fast(t: Tensor) -> AbstractContextManager:
+    """Convolutions in bfloat16 where the machine has it: the coder's nets never depend on it."""
+    kind = t.device.type
+    if kind == "cuda" or (kind == "cpu" and _cpu_has_bfloat16()):
+        return torch.autocast(kind, torch.bfloat16)
+    return nullcontext()
+
+
+@cache
+def _cpu_has_bfloat16() -> bool:
+    """Whether it has instructions for it: emulated, it is slower than float32."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
