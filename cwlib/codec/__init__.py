@@ -31,7 +31,7 @@ from types import ModuleType
 import numpy as np
 
 from cwlib import zoo
-from cwlib.codec import digits, photo, photos, rates
+from cwlib.codec import digits, photo, photos, rates, refine
 from cwlib.codec.digits import Latents
 from cwlib.codec.photos import Watch
 from cwlib.codec.rates import strength
@@ -70,6 +70,7 @@ def compress(
     watch: Watch = iter,
     *,
     quality: float | None = None,
+    effort: int = 0,
     roi: np.ndarray | None = None,
     roi_weight: float = photo.ROI_WEIGHT,
 ) -> bytes:
@@ -77,15 +78,16 @@ def compress(
 
     image: (H, W), or (H, W, 3) for a model of photographs; importance: 0..1 scales the map before
     masking (1 = as trained); watch: `tqdm` shows how far a large photograph is. Models of many
-    rates: quality 0 (smallest) to 1; photo also: roi, a grey uint8 mask of the image's size, where
-    255 has the quality that is asked for and 0 has roi_weight less.
+    rates: quality 0 (smallest) to 1. photo also: effort 0 (at once) to 9 (minutes), for a better
+    stream of that quality; roi, a grey uint8 mask of the image's size, where 255 has the quality
+    that is asked for and 0 has roi_weight less.
     Raises ValueError or TypeError for what the model cannot take.
     """
     image = _check_image(model, image)
     if model.net.codec == "photo":
-        encode = _encoder(model, image, importance, roi, roi_weight, watch)
+        encode = _encoder(model, image, importance, roi, roi_weight, effort, watch)
         return encode(photo.level(model, photo.QUALITY if quality is None else quality))
-    _refuse_regions(model, roi)
+    _refuse_wishes(model, roi, effort)
     if quality is not None:
         importance = strength(model, quality)
     latents = analyse(model, image[None], importance, watch)[0]
@@ -98,20 +100,21 @@ def compress_to(
     bpp: float,
     watch: Watch = iter,
     *,
+    effort: int = 0,
     roi: np.ndarray | None = None,
     roi_weight: float = photo.ROI_WEIGHT,
 ) -> bytes:
     """The largest stream of at most `bpp` bits a pixel that the model's qualities 0 to 1 make.
 
-    Found by bisection, with at most 8 real streams. Raises ValueError for a rate below them, with
-    the rates that there are, and as `compress` and `strength` do.
+    Found by bisection, with at most 8 real streams. effort, roi: as in `compress`. Raises
+    ValueError for a rate below them, with the rates that there are, and as `compress` does.
     """
     image, pixels = _check_image(model, image), image.shape[0] * image.shape[1]
     if model.net.codec == "photo":
         choices = range(photo.top_level(model) + 1)
-        encode = _encoder(model, image, 1.0, roi, roi_weight, watch)
+        encode = _encoder(model, image, 1.0, roi, roi_weight, 0, watch)
     else:
-        _refuse_regions(model, roi)
+        _refuse_wishes(model, roi, effort)
         choices = rates.levels(model)
         z = photos.transform(model, image, watch)
 
@@ -137,24 +140,32 @@ def _encoder(
     importance: float,
     roi: np.ndarray | None,
     roi_weight: float,
+    effort: int,
     watch: Watch,
 ) -> Callable[[int], bytes]:
     """What makes the stream of a level of quality."""
     if importance != 1.0:
         raise ValueError(f"{model.name} has no importance map to scale: give a quality, 0..1")
+    if effort not in refine.EFFORTS:
+        raise ValueError(f"effort must be a whole number of 0..9, got {effort}")
+    if effort > 1 and image.shape[0] * image.shape[1] > refine.MAX_PIXELS:
+        raise ValueError(
+            f"efforts above 1 take pictures of at most {refine.MAX_PIXELS} pixels, not "
+            f"{image.shape[0]}x{image.shape[1]}: take effort 1, or make it smaller"
+        )
     where = photo.regions(model, roi, roi_weight, image.shape)
     channels = image.shape[2] if image.ndim == 3 else 1
 
     def encode(level: int) -> bytes:
-        sections = photo.encode(model, image, level, where, watch)
+        sections = photo.encode(model, image, level, where, effort, watch)
         return stream.pack(model.model_id, *image.shape[:2], channels, sections)
 
     return encode
 
 
-def _refuse_regions(model: TrainedModel, roi: np.ndarray | None) -> None:
-    if roi is not None:
-        raise ValueError(f"{model.name} knows no regions (roi): take photo")
+def _refuse_wishes(model: TrainedModel, roi: np.ndarray | None, effort: int) -> None:
+    if roi is not None or effort:
+        raise ValueError(f"{model.name} knows neither regions (roi) nor effort: take photo")
 
 
 def decompress(

@@ -12,16 +12,16 @@ three: the model has seen colour alone. Its header says 1 channel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from cwlib.codec import refine
 from cwlib.codec.photos import Watch, _to_tensor
+from cwlib.codec.precision import fast
 from cwlib.coding import adaptive
 from cwlib.coding.checkerboard import GRID, KNOT, Coded
 from cwlib.coding.stream import Header, StreamError
@@ -132,11 +132,23 @@ def encode(
     image: np.ndarray,
     level: int,
     regions: Regions | None = None,
+    effort: int = 0,
     watch: Watch = iter,
 ) -> list[bytes]:
-    """A uint8 image -> the sections of its stream."""
-    latents, coded = _latents(model, image, level, regions, watch)
-    return _sections(latents, model.coder.write(coded, latents.y))
+    """A uint8 image -> the sections of its stream. effort: 0..9, see `refine`."""
+    if effort == 0:
+        latents, coded = _latents(model, image, level, regions, watch)
+        return _sections(latents, model.coder.write(coded, latents.y))
+    x = _to_tensor(image, step(model))
+    where = levels(model, level, regions, *(side // PATCH for side in x.shape[2:]))
+    s = shares(model, where)
+    z, y = transform(model, x, s, iter)
+    lambda_2 = model.net.lambda_2(torch.from_numpy(where / top_level(model)).to(z))[None, None]
+    x = x.to(z.device).float() / 255
+    picture = refine.Picture(model.net, model.coder, x, s, where, lambda_2)
+    best = refine.search(picture, z, y, effort, watch)
+    latents = Latents(best.coded.symbols, best.coded.values, best.y, level, regions)
+    return _sections(latents, best.codes)
 
 
 def to_sections(model: TrainedModel, latents: Latents) -> list[bytes]:
@@ -216,16 +228,18 @@ def _latents(
 ) -> tuple[Latents, Coded]:
     x = _to_tensor(image, step(model))
     where = levels(model, level, regions, *(side // PATCH for side in x.shape[2:]))
-    z = transform(model, x, shares(model, where), watch)
-    with fast(z):
-        y = model.net.h_a(z)
-    y = y.float().round()[0].cpu().numpy().astype(np.int64)
+    z, y = transform(model, x, shares(model, where), watch)
+    y = y.round()[0].cpu().numpy().astype(np.int64)
     coded = model.coder.quantise(z[0].cpu().numpy(), y, where)
     return Latents(coded.symbols, coded.values, y, level, regions), coded
 
 
-def transform(model: TrainedModel, x: Tensor, s: Tensor, watch: Watch = iter) -> Tensor:
-    """Pixels (1, 3, H, W) uint8 and shares of the qualities -> latents in steps (1, C, h, w)."""
+@torch.no_grad()
+def transform(
+    model: TrainedModel, x: Tensor, s: Tensor, watch: Watch = iter
+) -> tuple[Tensor, Tensor]:
+    """Pixels (1, 3, H, W) uint8 and shares of the qualities -> reals: latents in steps
+    (1, C, h, w), hyper-latents (1, N, h/4, w/4)."""
 
     def g_a(x: Tensor, s: Tensor) -> Tensor:
         x = x.to(s.device).float() / 255
@@ -233,7 +247,9 @@ def transform(model: TrainedModel, x: Tensor, s: Tensor, watch: Watch = iter) ->
             z = model.net.g_a(x, s)
         return z * model.net.gain(s)
 
-    return in_stripes(g_a, x, s, 1 / PATCH, watch)
+    z = in_stripes(g_a, x, s, 1 / PATCH, watch)
+    with fast(z):
+        return z, model.net.h_a(z).float()
 
 
 def shares(model: TrainedModel, levels: np.ndarray) -> Tensor:
@@ -272,18 +288,3 @@ def in_stripes(
 def device(model: TrainedModel) -> torch.device:
     """Where the networks are."""
     return next(model.net.parameters()).device
-
-
-def fast(t: Tensor) -> AbstractContextManager:
-    """Convolutions in bfloat16 where the machine has it: the coder's nets never depend on it."""
-    kind = t.device.type
-    if kind == "cuda" or (kind == "cpu" and _cpu_has_bfloat16()):
-        return torch.autocast(kind, torch.bfloat16)
-    return nullcontext()
-
-
-@cache
-def _cpu_has_bfloat16() -> bool:
-    """Whether it has instructions for it: emulated, it is slower than float32."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -23,7 +23,7 @@ Checkerboard: He, Zheng, Sun, Wang, Qin 2021. Gains: Cui, Wang, Gao, Guo, Feng, 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -199,6 +199,17 @@ def _predictor(c_in: int, n: int, c: int, kernel: int) -> nn.Sequential:
 _TABLE_PARTS = ("cdfs", "sizes", "offsets")
 
 
+def on_grid(mu: Tensor) -> Tensor:
+    """A mean as the coder has it, without a slope."""
+    return (mu.detach() * GRID).round() / GRID
+
+
+def _rounded(z: Tensor, mu: Tensor) -> Tensor:
+    """round(z - mu) + mu, of slope 1 in z."""
+    mu = on_grid(mu)
+    return quantize.straight_through((z - mu).round() + mu, z)
+
+
 class Photo(nn.Module):
     """The whole codec. N = experiment.width filters at 1/8, C = experiment.channels latents.
 
@@ -361,7 +372,10 @@ class Photo(nn.Module):
         z = self.g_a(x, s) * self.gain(s)
         y = self.h_a(z).float()
         y_hat = quantize.straight_through(y.round(), y)
-        z_hat, latent_bits = self._two_passes(z, self.h_s(y_hat), s, noise[1])
+        z_hat, mu, sigma = self.passes(z, self.h_s(y_hat), s, _rounded)
+        with torch.autocast(x.device.type, enabled=False):  # likelihoods need float32
+            r = self._for_rate(z, z_hat, noise[1]) - mu
+            latent_bits = priors.bits(priors.gaussian_likelihood(r, sigma))
         hyper_bits = priors.bits(self.hyper_prior(self._for_rate(y, y_hat, noise[0])))
         x_hat = self.g_s(z_hat * self.undo(s), s)
         return Output(x_hat, z, z_hat, latent_bits, hyper_bits)
@@ -376,28 +390,19 @@ class Photo(nn.Module):
             return rounded
         return value + (torch.rand_like(value) - 0.5 if noise is None else noise)
 
-    def _two_passes(
-        self, z: Tensor, features: Tensor, s: Tensor, noise: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """z_hat, and the estimated bits of the latents of each image."""
+    def passes(
+        self, z: Tensor, features: Tensor, s: Tensor, rounded: Callable[[Tensor, Tensor], Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents z in steps -> z_hat = rounded(z, mu), and what predicts it: mu and sigma."""
         s = s.expand(-1, -1, *z.shape[2:])
         early = torch.from_numpy(checkerboard.first_pass(*z.shape[1:])).to(z.device)
         mu_1, log2_1 = self.pass_1(torch.cat([features, s], 1)).float().chunk(2, 1)
-        z_1 = self._rounded(z, mu_1)
+        z_1 = rounded(z, mu_1)
         known = self.known(torch.where(early, z_1, 0.0))
         mu_2, log2_2 = self.pass_2(torch.cat([features, s, known], 1)).float().chunk(2, 1)
         mu, log2_sigma = torch.where(early, mu_1, mu_2), torch.where(early, log2_1, log2_2)
-        z_hat = torch.where(early, z_1, self._rounded(z, mu_2))
-        with torch.autocast(z.device.type, enabled=False):  # likelihoods need float32
-            r = self._for_rate(z, z_hat, noise) - mu
-            sigma = torch.exp2(log2_sigma.clamp(*LOG2_SIGMA))
-            return z_hat, priors.bits(priors.gaussian_likelihood(r, sigma))
-
-    @staticmethod
-    def _rounded(z: Tensor, mu: Tensor) -> Tensor:
-        """round(z - mu) + mu with mu on the grid, of slope 1 in z."""
-        mu = (mu.detach() * GRID).round() / GRID
-        return quantize.straight_through((z - mu).round() + mu, z)
+        sigma = torch.exp2(log2_sigma.clamp(*LOG2_SIGMA))
+        return torch.where(early, z_1, rounded(z, mu_2)), mu, sigma
 
     def loss_terms(
         self, x: Tensor, quality: Tensor, noise: tuple[Tensor | None, Tensor | None] = (None, None)
