@@ -13,6 +13,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import http.client
+import importlib.util
 import os
 import sys
 import urllib.error
@@ -143,6 +144,29 @@ def kodak() -> list[np.ndarray]:
     For testing only, never for training. Raises DataUnavailable.
     """
     return [_to_rgb(Image.open(BytesIO(read("kodak", file)))) for file in SHA256["kodak"]]
+
+
+# astronaut and rocket: NASA and SpaceX; chelsea: a cat; coffee: a cup; motorcycle_left: Middlebury
+# 2014. Colour photographs of 0.14 to 0.37 megapixels with little or no trace of JPEG. The others in
+# that folder are grey, drawn, medical, of the deep sky, or the same motorcycle from its right.
+HELDOUT = ("astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg")
+
+
+def heldout() -> list[np.ndarray]:
+    """The photographs HELDOUT, which come with scikit-image: five, each uint8 (H, W, 3).
+
+    No training set here has them. Raises DataUnavailable where that package is missing.
+    """
+    found = importlib.util.find_spec("skimage")
+    if found is None:
+        raise DataUnavailable(
+            "the held-out photographs come with scikit-image: pip install scikit-image"
+        )
+    folder = Path(found.origin).parent / "data"
+    try:
+        return [load_photo(folder / file) for file in HELDOUT]
+    except ValueError as error:
+        raise DataUnavailable(f"{error}: install scikit-image again") from error
 
 
 class Photos(Sequence[np.ndarray]):

@@ -16,7 +16,7 @@ from skimage import data as pictures
 
 from cwlib import baselines, data, metrics
 
-# HEVC needs an optional package
+# HEVC and JPEG XL need optional packages
 HERE = [name for name in baselines.CODECS if baselines.available(name)]
 LOSSY = [name for name in HERE if baselines.CODECS[name].qualities]
 LOSSLESS = [name for name in HERE if not baselines.CODECS[name].qualities]
@@ -114,6 +114,34 @@ def test_jpeg2000_is_a_bare_codestream_of_the_irreversible_wavelet(image):
     assert cod[4] == (image.ndim == 3)  # multiple component transform
     assert cod[5] == 3  # decomposition levels at 128 pixels
     assert segments[0x64] == b"\0\x01 "  # the comment is one blank
+
+
+NEEDS_JPEG_XL = pytest.mark.skipif("jxl" not in HERE, reason="needs pillow-jxl-plugin")
+
+
+@NEEDS_JPEG_XL
+def test_jpeg_xl_is_a_bare_codestream_of_the_size_of_the_picture_in_xyb():
+    stream = baselines.encode("jxl", COLOUR, 50)
+    assert stream[:2] == b"\xff\x0a"  # a container would begin with a box of 12 bytes
+    bits = (stream[2 + k // 8] >> k % 8 & 1 for k in range(99))
+
+    def number(n: int) -> int:
+        return sum(next(bits) << k for k in range(n))
+
+    # ISO/IEC 18181-1, SizeHeader: both sides are below 256 and eights of pixels; 5:4 is ratio 6
+    assert (number(1), 8 * (number(5) + 1), number(3)) == (1, 128, 6)
+    assert number(1) == 1  # ImageMetadata: all defaults, so sRGB of 8 bits, coded as XYB
+
+
+@NEEDS_JPEG_XL
+def test_jpeg_xl_leaves_out_what_takes_more_bytes_than_a_better_setting():
+    image = np.ascontiguousarray(pictures.astronaut()[:256, :384])
+    shrunk, whole = (baselines.encode("jxl", image, q) for q in (18, 18.5))
+    error = [metrics.mse(image, baselines.decode("jxl", s)) for s in (shrunk, whole)]
+    assert len(shrunk) > len(whole) and error[0] > error[1]
+    qualities = baselines.CODECS["jxl"].qualities
+    assert 18 not in qualities and {12, 18.5} < set(qualities)
+    assert list(qualities) == sorted(set(qualities))
 
 
 @pytest.mark.parametrize(
@@ -270,10 +298,10 @@ def test_lossy_bar_on_mnist(codec, quality, bpp, psnr, mnist_test):
 
 
 def test_a_codec_that_is_not_installed_names_its_package(monkeypatch):
-    gone = baselines.Codec("HEIF", (0, 1), plugin="no_such_plugin", register="register")
+    gone = baselines.Codec("HEIF", (0, 1), plugin="no_such_plugin", package="pillow-none")
     monkeypatch.setattr(baselines, "CODECS", {"hevc": gone})
     assert not baselines.available("hevc")
-    with pytest.raises(baselines.CodecMissing, match="needs the package no-such-plugin: install"):
+    with pytest.raises(baselines.CodecMissing, match="needs the package pillow-none: pip install"):
         baselines.encode("hevc", GREY, 0)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
+import io
 import json
 import math
 
@@ -9,11 +12,14 @@ import gained
 import numpy as np
 import pytest
 import scenes
+import skimage.data
 import tiny
 from PIL import Image
 
-from cwlib import baselines, codec, evaluation, zoo
-from cwlib.evaluation import photos
+from cwlib import baselines, cli, codec, data, evaluation, zoo
+from cwlib.evaluation import ledger, photos
+
+HELDOUT_PIXELS = "afba4899f651d21697f6a51c3dc4449788ce12cbeeaf1ed9a546b1f7be9183bb"
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +124,70 @@ def test_kodak_is_numbered_from_1(kodak_images):
     assert np.array_equal(found.images[1], kodak_images[1])
 
 
+def test_the_held_out_photographs_are_those_of_scikit_image():
+    found = photos.heldout()
+    assert (found.name, found.labels) == ("heldout", data.HELDOUT)
+    for image, label in zip(found.images, found.labels, strict=True):
+        name = label.split(".")[0]
+        if name == "motorcycle_left":
+            wanted = skimage.data.stereo_motorcycle()[0]
+        else:
+            wanted = getattr(skimage.data, name)()
+        assert image.dtype == np.uint8 and np.array_equal(image, wanted), name
+        assert min(image.shape[:2]) >= photos.MS_SSIM_SIDE
+    assert photos.heldout(limit=2).labels == found.labels[:2]
+    assert len(photos.heldout(limit=2).images) == 2
+
+
+def test_the_held_out_photographs_are_what_was_measured():
+    pixels = hashlib.sha256()
+    for image in data.heldout():
+        pixels.update(repr(image.shape).encode() + image.tobytes())
+    again = "scikit-image has other pictures now: measure all records with dataset heldout again"
+    assert pixels.hexdigest() == HELDOUT_PIXELS, again
+
+
+def test_without_scikit_image_the_held_out_photographs_say_what_to_install(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(data.DataUnavailable, match="pip install scikit-image"):
+        photos.heldout()
+
+
+def test_eval_measures_the_held_out_photographs(tmp_path):
+    path = tmp_path / "mine.json"
+    words = ["eval", "jpeg2000", "--data", "heldout", "--limit", "1", "--out", str(path)]
+    assert cli.main(words) == 0
+    records = evaluation.read(path, dataset="heldout")
+    assert {r["image"] for r in records} == {"mean", "astronaut.png"}
+    assert {r["command"] for r in records} == {"cwlib eval jpeg2000 --data heldout --limit 1"}
+
+
+# --- records that stand apart --------------------------------------------------------------------
+
+
+def test_points_of_another_rule_or_set_are_found_only_where_they_are_named(tmp_path):
+    usual = {"experiment": "jpeg", "dataset": "kodak", "image": "mean", "bpp": 0.5}
+    fixed = {**usual, "kind": "one-setting", "bpp": 0.6}
+    other = {**usual, "dataset": "heldout", "bpp": 0.7}
+    both = {**fixed, "dataset": "heldout", "bpp": 0.8}
+    path = tmp_path / "mine.json"
+    evaluation.merge(path, "cwlib eval mine", [usual, fixed, other, both])
+    records = {"mine": json.loads(path.read_text())["records"]}
+    for named, wanted in (
+        ({}, [0.5]),
+        ({"dataset": "kodak"}, [0.5]),
+        ({"dataset": "heldout"}, [0.7]),
+        ({"kind": None}, [0.5]),
+        ({"kind": "one-setting"}, [0.6]),
+        ({"kind": "one-setting", "dataset": "kodak"}, [0.6]),
+        ({"kind": "one-setting", "dataset": "heldout"}, [0.8]),
+    ):
+        named = {"experiment": "jpeg", **named}
+        assert [r["bpp"] for r in evaluation.read(path, **named)] == wanted, named
+        cited = ledger.cited_records({"results": "mine", "where": named}, records)
+        assert [r["bpp"] for r in cited] == wanted, named
+
+
 # --- baselines -----------------------------------------------------------------------------------
 
 
@@ -165,6 +235,32 @@ def test_a_codec_at_fixed_qualities(two):
     assert row["bpp"] == pytest.approx(8 * len(blob) / (90 * 120), abs=1e-5)
 
 
+def test_one_setting_is_the_same_for_all_images(two):
+    records = photos.one_setting_records("webp", two, progress=False)
+    assert {(r["experiment"], r["kind"]) for r in records} == {("webp", "one-setting")}
+    qualities = photos.ONE_SETTING["webp"]
+    assert [r["quality"] for r in records] == [q for q in qualities for _ in range(3)]
+    for quality in qualities:
+        mean, *single = (r for r in records if r["quality"] == quality)
+        assert mean["psnr"] == pytest.approx(np.mean([r["psnr"] for r in single]), abs=1e-5)
+        for row, image in zip(single, two.images, strict=True):
+            stream = io.BytesIO()
+            Image.fromarray(image).save(stream, "WEBP", quality=quality, method=6)
+            pixels = image.shape[0] * image.shape[1]
+            assert row["bpp"] == pytest.approx(8 * len(stream.getvalue()) / pixels, abs=1e-5)
+            decoded = Image.open(stream).convert("L" if image.ndim == 2 else "RGB")
+            error = ((np.asarray(decoded, float) - image) ** 2).mean()
+            assert row["mse"] == pytest.approx(error, abs=1e-4)
+
+
+def test_settings_for_all_images_are_settings_of_the_codecs(two):
+    for name, qualities in photos.ONE_SETTING.items():
+        assert len(qualities) >= 8 and list(qualities) == sorted(set(qualities))
+        assert set(qualities) <= set(baselines.CODECS[name].qualities), name
+    with pytest.raises(ValueError, match="no settings for 'png': there are jpeg, "):
+        photos.one_setting_records("png", two, progress=False)
+
+
 # --- models --------------------------------------------------------------------------------------
 
 
@@ -206,7 +302,7 @@ def test_weights_of_your_own_are_measured_under_their_models_name(
 def test_weights_of_other_pictures_are_refused(both_zoo):
     folder = zoo.WEIGHTS
     for name, dataset, says in (
-        ("tiny-photo", "mnist", "tiny-photo, a model of photographs: .* kodak or a folder, not"),
+        ("tiny-photo", "mnist", "tiny-photo, a model of photographs: .* heldout or a folder, not"),
         ("tiny-cw", "kodak", "tiny-cw, a model of digits: the data to measure it on is mnist"),
         ("tiny-cw", "any folder", "not any folder"),
     ):
@@ -261,6 +357,7 @@ def test_the_targets_are_models_of_that_data_and_its_baselines(both_zoo):
     of_photos, of_digits = evaluation.targets("kodak"), evaluation.targets("mnist")
     assert evaluation.targets("any folder").keys() == of_photos.keys()
     assert set(tiny.PHOTO_EXPERIMENTS) | set(photos.CODECS) <= set(of_photos)
+    assert {f"one-setting:{name}" for name in photos.ONE_SETTING} <= set(of_photos)
     assert set(tiny.EXPERIMENTS) <= set(of_digits)
     assert not set(tiny.EXPERIMENTS) & set(of_photos)
     assert not set(tiny.PHOTO_EXPERIMENTS) & set(of_digits)

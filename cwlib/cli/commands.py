@@ -171,6 +171,8 @@ def _test_images(dataset: str, limit: int | None):
         return evaluation.mnist(limit)
     if dataset == "kodak":
         return evaluation.photos.kodak(limit)
+    if dataset == "heldout":
+        return evaluation.photos.heldout(limit)
     return evaluation.photos.folder(Path(dataset), limit)
 
 

@@ -51,7 +51,9 @@ def of_weights(path: str | os.PathLike, dataset: str = "mnist") -> Target:
     model = zoo.load(path)
     digits = model.experiment.dataset == "mnist"
     if digits != (dataset == "mnist"):
-        pictures, fitting = ("digits", "mnist") if digits else ("photographs", "kodak or a folder")
+        pictures, fitting = (
+            ("digits", "mnist") if digits else ("photographs", "kodak, heldout or a folder")
+        )
         raise ValueError(
             f"{os.fspath(path)} holds {model.name}, a model of {pictures}: the data to measure it "
             f"on is {fitting}, not {dataset}"
@@ -82,6 +84,9 @@ def _photo_targets() -> Targets:
             table[study] = lambda test, name=name: photos.importance_records(name, test)
     for codec in photos.CODECS:
         table[codec] = lambda test, codec=codec: photos.baseline_records(codec, test)
+    for codec in photos.ONE_SETTING:
+        study = f"one-setting:{codec}"
+        table[study] = lambda test, codec=codec: photos.one_setting_records(codec, test)
     table["jpeg-standard"] = lambda test: photos.quality_records("jpeg-standard", test)
     return table
 

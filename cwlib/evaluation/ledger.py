@@ -31,6 +31,7 @@ import numpy as np
 
 from cwlib import zoo
 from cwlib.evaluation import rates
+from cwlib.evaluation.results import apart
 
 VERDICTS = ("reproduced", "in part", "not reproduced", "cannot be judged", "pending")
 KINDS = ("number", "comparison", "description", "judgement")
@@ -149,6 +150,7 @@ def cited_records(cite: Mapping, records: Records) -> list[dict]:
     """The records that a citation names itself: all fields of `where` fit.
 
     In `where`, a list means any of its members, `*` in a text any letters, null a missing field.
+    Records that are `results.APART` fit where their field is named.
     """
 
     def fits(found: object, wanted: object) -> bool:
@@ -158,8 +160,9 @@ def cited_records(cite: Mapping, records: Records) -> list[dict]:
             return fnmatchcase(found, wanted)
         return found == wanted
 
-    rows = records.get(cite["results"], ())
-    return [r for r in rows if all(fits(r.get(k), v) for k, v in cite["where"].items())]
+    where = cite["where"]
+    rows = (r for r in records.get(cite["results"], ()) if not apart(r, where))
+    return [r for r in rows if all(fits(r.get(k), v) for k, v in where.items())]
 
 
 def all_records(cite: object, records: Records) -> list[tuple[str, dict]]:

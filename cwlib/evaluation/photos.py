@@ -7,9 +7,10 @@ Every `bpp` is 8 * len(stream) / pixels of a stream that was decoded again. Each
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -19,10 +20,21 @@ from cwlib import baselines, codec, data, metrics, zoo
 from cwlib.coding.stream import StreamError
 
 RATES = (0.13, 0.25, 0.361, 0.5, 0.7, 0.9)  # bpp; 0.361 is that of the paper's Table 1
-CODECS = ("jpeg", "jpeg2000", "webp", "avif", "hevc", "jpeg2000-53")
+CODECS = ("jpeg", "jpeg2000", "webp", "avif", "hevc", "jxl", "jpeg2000-53")
 IMPORTANCE_STEPS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 QUALITY_STEPS = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)
 QUALITIES = (10, 20, 30, 40, 50, 60, 70, 80, 90)  # of the published JPEG points
+# Each the same for all images; on Kodak their mean rates go from 0.1 bpp (JPEG XL: 0.2) to 1.3.
+ONE_SETTING: Mapping[str, tuple[float, ...]] = MappingProxyType(
+    {
+        "jpeg": (4, 6, 9, 13, 18, 25, 36, 50, 65, 74),
+        "jpeg2000": (24.5, 26, 27.5, 29, 30.5, 32, 33.5, 35, 36.5, 37.5),
+        "webp": (0, 3, 9, 19, 32, 46, 60, 72, 79, 83),
+        "avif": (4, 10, 18, 26, 34, 42, 50, 57),
+        "hevc": (3, 9, 15, 21, 27, 33, 39, 43),
+        "jxl": (0, 6, 12, 19, 25, 40, 55, 65, 72, 79),
+    }
+)
 MS_SSIM_SIDE = 161  # smaller images have no MS-SSIM
 
 
@@ -39,6 +51,15 @@ def kodak(limit: int | None = None) -> Photos:
     """The 24 Kodak images, or the first `limit`. They are numbered from 1, as their files are."""
     images = tuple(data.kodak()[:limit])
     return Photos("kodak", tuple(range(1, len(images) + 1)), images)
+
+
+def heldout(limit: int | None = None) -> Photos:
+    """The photographs that no training set here has, or the first `limit`, by their files' names.
+
+    Raises as `data.heldout` does.
+    """
+    labels = data.HELDOUT[:limit]
+    return Photos("heldout", labels, tuple(data.heldout()[:limit]))
 
 
 def folder(path: Path, limit: int | None = None) -> Photos:
@@ -116,16 +137,33 @@ def baseline_records(name: str, photos: Photos, progress: bool = True) -> list[d
 
 
 def quality_records(name: str, photos: Photos, progress: bool = True) -> list[dict]:
-    """One codec at one quality for all images, as most published curves are made."""
+    """One codec at each of QUALITIES, as most published JPEG curves are made."""
+    return _at_qualities(name, photos, QUALITIES, "quality", progress)
+
+
+def one_setting_records(name: str, photos: Photos, progress: bool = True) -> list[dict]:
+    """One codec at each of its qualities in ONE_SETTING, which all images share.
+
+    That is how a learned codec is measured; `baseline_records` gives each image a setting of its
+    own. Raises ValueError for a codec without such qualities and baselines.CodecMissing.
+    """
+    if name not in ONE_SETTING:
+        raise ValueError(f"no settings for {name!r}: there are {', '.join(ONE_SETTING)}")
+    return _at_qualities(name, photos, ONE_SETTING[name], "one-setting", progress)
+
+
+def _at_qualities(
+    name: str, photos: Photos, qualities: Iterable[float], kind: str, progress: bool
+) -> list[dict]:
     records = []
-    for quality in QUALITIES:
+    for quality in qualities:
 
         def code(image: np.ndarray, quality: float = quality) -> Coded:
             blob = baselines.encode(name, image, quality)
             return blob, baselines.decode(name, blob, grey=image.ndim == 2), {}
 
-        rows = _run(f"{name} {quality}", photos, code, progress)
-        base = {"experiment": name, "dataset": photos.name, "kind": "quality", "quality": quality}
+        rows = _run(f"{name} {quality:g}", photos, code, progress)
+        base = {"experiment": name, "dataset": photos.name, "kind": kind, "quality": quality}
         records += with_mean(base, photos.labels, rows)
     return records
 
