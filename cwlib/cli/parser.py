@@ -170,7 +170,12 @@ def _training(add: Callable[..., argparse.ArgumentParser]) -> None:
         "is for this data, 'training' for what training takes and took, 'claims' for what only the "
         "ledger of claims needs, or 'ledger' to bring it up to date",
     )
-    p.add_argument("--data", default="mnist", help="mnist, kodak or a FOLDER (default %(default)s)")
+    p.add_argument(
+        "--data",
+        default="mnist",
+        help="mnist, kodak, heldout (a few photographs of scikit-image) or a FOLDER "
+        "(default %(default)s)",
+    )
     p.add_argument("--limit", type=int, help="only the first so many images")
     p.add_argument("--out", type=Path, help="results file to write into (default: print)")
 
