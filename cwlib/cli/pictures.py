@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -11,8 +12,7 @@ from cwlib.cli import files
 from cwlib.cli.files import UsageError
 
 DIGIT_MODEL, DIGIT_SIDE = "mnist-cw1", 128  # what it was trained on: grey, 128x128
-DIAL_MODEL, QUALITY = "kodak-any-n64", 0.5  # for photographs: many rates, and the usual one
-PHOTO_MODEL = "kodak-mstar-n64"  # one rate, for where the former is missing
+PHOTO_MODEL, QUALITY = "photo", 0.5  # for all other pictures: many rates, and the usual one
 
 
 def compress(args: argparse.Namespace) -> None:
@@ -32,33 +32,41 @@ def compress(args: argparse.Namespace) -> None:
 
 def _model_for(image: np.ndarray, args: argparse.Namespace) -> str:
     """The model that suits picture and wishes where the user names none."""
-    from cwlib import zoo
-
-    dial = DIAL_MODEL in zoo.names()
-    if args.quality is not None or args.bpp is not None:
-        if not dial:
-            raise UsageError(
-                f"--quality and --bpp take {DIAL_MODEL}, which is not among the models here: leave "
-                "them out, or see cwlib models"
-            )
-        return DIAL_MODEL
-    if image.ndim == 2 and max(image.shape) <= DIGIT_SIDE:
-        return DIGIT_MODEL
-    return DIAL_MODEL if dial else PHOTO_MODEL
+    wishes = (args.quality, args.bpp, args.effort, args.roi)
+    small = image.ndim == 2 and max(image.shape) <= DIGIT_SIDE
+    return DIGIT_MODEL if small and wishes == (None,) * len(wishes) else PHOTO_MODEL
 
 
 def _encode(model, image: np.ndarray, args: argparse.Namespace) -> bytes:
     """The stream that the user wants: of a size, a quality or an importance, or the usual one."""
     from cwlib import codec
 
+    more = {"effort": args.effort or 0}
+    if args.roi is not None:
+        more["roi"] = _mask(args.roi, image)
+    if args.roi_weight is not None:
+        if args.roi is None:
+            raise UsageError("--roi-weight says how much a mask counts: give --roi too")
+        more["roi_weight"] = args.roi_weight
     if args.bpp is not None:
-        return codec.compress_to(model, image, args.bpp, _bar("compress"))
+        return codec.compress_to(model, image, args.bpp, _bar("compress"), **more)
     importance, quality = args.importance, args.quality
     if importance is None and quality is None and model.experiment.gains:
         quality = QUALITY
-    if quality is not None:
-        importance = codec.strength(model, quality)
-    return codec.compress(model, image, 1.0 if importance is None else importance, _bar("compress"))
+    importance = 1.0 if importance is None else importance
+    return codec.compress(model, image, importance, _bar("compress"), quality=quality, **more)
+
+
+def _mask(path: str, image: np.ndarray) -> np.ndarray:
+    """The grey picture that says where bits matter: a file, or made from the picture itself."""
+    from cwlib import codec
+
+    if path == "auto":
+        return codec.photo.activity_mask(image)
+    mask = files.read_picture(Path(path))
+    if mask.ndim != 2:
+        raise UsageError(f"{path} is in colour: a mask is a grey picture, white where bits matter")
+    return mask
 
 
 def decompress(args: argparse.Namespace) -> None:

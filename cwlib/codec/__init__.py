@@ -106,7 +106,7 @@ def compress_to(
 ) -> bytes:
     """The largest stream of at most `bpp` bits a pixel that the model's qualities 0 to 1 make.
 
-    Found by bisection, with at most 8 real streams. effort, roi: as in `compress`. Raises
+    Found by bisection, with at most 9 real streams. effort, roi: as in `compress`. Raises
     ValueError for a rate below them, with the rates that there are, and as `compress` does.
     """
     image, pixels = _check_image(model, image), image.shape[0] * image.shape[1]
@@ -124,7 +124,12 @@ def compress_to(
     if not 0.0 < bpp < math.inf:
         raise ValueError(f"a rate in bits a pixel is above 0 and finite, got {bpp}")
     most_bytes = int(bpp * pixels / 8 + 1e-6)  # a rate that was bytes * 8 / pixels finds them again
-    blob = rates.largest(encode, choices, most_bytes, watch)
+    if effort:
+        refined = _encoder(model, image, 1.0, roi, roi_weight, effort, watch)
+        blob = rates.largest_with_effort(encode, refined, choices, most_bytes, watch)
+    else:
+        found = rates.largest(encode, choices, most_bytes, watch)
+        blob = found and found[1]
     if blob is None:
         least, most = (8 * len(encode(level)) / pixels for level in (choices[0], choices[-1]))
         raise ValueError(

@@ -109,6 +109,21 @@ def regions(model: TrainedModel, roi: np.ndarray | None, weight: float, shape) -
     return None if (mask == MASK_STEPS).all() else Regions(mask, span)
 
 
+def activity_mask(image: np.ndarray) -> np.ndarray:
+    """A mask of regions from the picture alone: darker where it is busy, which hides errors.
+
+    uint8 (H, W) or (H, W, 3) -> uint8 (H, W). Each octave of the standard deviation of the luma
+    in 16x16 pixels above the quietest takes a sixth of the mask's range.
+    """
+    luma = image if image.ndim == 2 else image.astype(np.float64) @ (0.299, 0.587, 0.114)
+    h, w = luma.shape
+    padded = np.pad(luma, ((0, -h % PATCH), (0, -w % PATCH)), mode="edge").astype(np.float64)
+    blocks = padded.reshape(padded.shape[0] // PATCH, PATCH, -1, PATCH)
+    octaves = np.log2(1 + blocks.std(axis=(1, 3)))
+    mask = 255 * (1 - np.minimum(octaves - octaves.min(), 6) / 6)
+    return np.kron(np.rint(mask).astype(np.uint8), np.ones((PATCH, PATCH), np.uint8))[:h, :w]
+
+
 def levels(model: TrainedModel, level: int, regions: Regions | None, h: int, w: int) -> np.ndarray:
     """The level of every place of the latents, (h, w) int64."""
     if regions is None:

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from cwlib import zoo
 from cwlib.codec.photos import LEVELS, Watch
 from cwlib.zoo import TrainedModel
+
+TRIES, NEAR = 4, 0.985  # of a search with effort: how often, and what share of the size will do
 
 
 def strength(model: TrainedModel, quality: float) -> float:
@@ -44,8 +47,9 @@ def levels(model: TrainedModel) -> range:
 
 def largest(
     encode: Callable[[int], bytes], choices: Sequence[int], n_bytes: int, watch: Watch = iter
-) -> bytes | None:
-    """The longest encode(choice) of at most n_bytes, or None where even the first is longer.
+) -> tuple[int, bytes] | None:
+    """The last choice whose stream has at most n_bytes, and that; None where even the first is
+    longer.
 
     By bisection, as lengths grow with the choice: at most log2(choices) + 1 calls.
     """
@@ -56,10 +60,38 @@ def largest(
         middle = (low + high) // 2
         blob = encode(choices[middle])
         if len(blob) <= n_bytes:
-            found, low = blob, middle + 1
+            found, low = (choices[middle], blob), middle + 1
         else:
             high = middle
     return found
+
+
+def largest_with_effort(
+    plain: Callable[[int], bytes],
+    refined: Callable[[int], bytes],
+    choices: Sequence[int],
+    n_bytes: int,
+    watch: Watch = iter,
+) -> bytes | None:
+    """The same where better streams take long: refined(choice) is shorter than plain(choice), by a
+    share that hardly depends on the choice. Tries at most TRIES of them.
+    """
+    plain = cache(plain)
+    goal, best, tried = float(n_bytes), None, set()
+    for _ in range(TRIES):
+        found = largest(plain, choices, int(goal), watch)
+        if found is None or found[0] in tried:
+            break
+        tried.add(found[0])
+        blob = refined(found[0])
+        if len(blob) <= n_bytes and (best is None or len(blob) > len(best)):
+            best = blob
+        if NEAR * n_bytes <= len(blob) <= n_bytes:
+            break
+        goal *= n_bytes / len(blob)
+    if best is None and (found := largest(plain, choices, n_bytes, watch)):
+        best = found[1]
+    return best
 
 
 def _least_strength(model: TrainedModel) -> float:

@@ -218,7 +218,6 @@ class Photo(nn.Module):
     """
 
     codec = "photo"  # the family of cwlib.codec that makes streams with it
-    INNER, FEATURES, HYPER = 160, 96, 64  # filters at 1/16; of the exact nets; hyper-latents
     BLOCKS = (3, 2)  # residual blocks at 1/8 and at 1/16, on either side
 
     def __init__(self, experiment: Experiment):
@@ -229,20 +228,21 @@ class Photo(nn.Module):
                 f"gains {e.gains}, lambda_2_low {e.lambda_2_low}, lambda_2 {e.lambda_2}: give at "
                 "least 2 gains, and lambdas that rise"
             )
-        self.channels, self.knots = e.channels, e.gains
-        sides = (e.width, self.INNER, e.channels, self.BLOCKS, e.gains)
+        n, self.channels, self.knots = e.width, e.channels, e.gains
+        self.features, self.hyper = 3 * n // 4, n // 2  # channels of the exact nets, hyper-latents
+        sides = (n, 5 * n // 4, e.channels, self.BLOCKS, e.gains)
         self.g_a, self.g_s = Analysis(*sides), Synthesis(*sides)
         # At the best step lambda_2 D counts the same for all rates, and D ~ step^2, so the gains
         # start as g ~ sqrt(lambda_2), with a middle of 1.
         start = torch.linspace(-0.25, 0.25, e.gains) * math.log(e.lambda_2 / e.lambda_2_low)
         self.gain, self.undo = Dial(start, e.channels), Dial(-start, e.channels)
-        self.h_a = _hyper_encoder(e.channels, self.FEATURES, self.HYPER)
-        self.h_s = _hyper_decoder(self.HYPER, self.FEATURES)
-        self.hyper_prior = priors.FactorisedPrior(self.HYPER, init_scale=4.0)
-        known = self.FEATURES + e.gains
-        self.pass_1 = _predictor(known, 128, e.channels, kernel=1)
-        self.known = nn.Sequential(nn.Conv2d(e.channels, self.FEATURES, 1), GridReLU())
-        self.pass_2 = _predictor(known + self.FEATURES, 128, e.channels, kernel=3)
+        self.h_a = _hyper_encoder(e.channels, self.features, self.hyper)
+        self.h_s = _hyper_decoder(self.hyper, self.features)
+        self.hyper_prior = priors.FactorisedPrior(self.hyper, init_scale=4.0)
+        known = self.features + e.gains
+        self.pass_1 = _predictor(known, n, e.channels, kernel=1)
+        self.known = nn.Sequential(nn.Conv2d(e.channels, self.features, 1), GridReLU())
+        self.pass_2 = _predictor(known + self.features, n, e.channels, kernel=3)
 
     @property
     def downscale(self) -> int:
@@ -251,7 +251,7 @@ class Photo(nn.Module):
 
     def noise_shapes(self, height: int, width: int) -> tuple[tuple[int, int, int], ...]:
         """Shapes of hyper-latents and latents of an image: what training draws noise for."""
-        y = (self.HYPER, height // self.downscale, width // self.downscale)
+        y = (self.hyper, height // self.downscale, width // self.downscale)
         return y, (self.channels, height // PATCH, width // PATCH)
 
     def lambda_2(self, quality: Tensor) -> Tensor:
@@ -330,8 +330,8 @@ class Photo(nn.Module):
     def _exact_layers(self) -> Iterator[tuple]:
         """Name, weight, bias, largest inputs, limits and shuffle of every layer of the exact nets,
         in units of activations: what goes into `exact.Layer.from_reals`."""
-        features, planes = np.full(self.FEATURES, 1 / GRID), np.full(self.knots, 1 / KNOT)
-        inside, shares_max = np.full(self.FEATURES, ACTIVATION_MAX), np.full(self.knots, KNOT)
+        features, planes = np.full(self.features, 1 / GRID), np.full(self.knots, 1 / KNOT)
+        inside, shares_max = np.full(self.features, ACTIVATION_MAX), np.full(self.knots, KNOT)
         # of the nets' inputs: what one is in reals, and the largest
         inputs = {
             "h_s": (np.ones(1), np.full(1, HYPER_MAX)),
