@@ -78,8 +78,7 @@ def _coding(add: Callable[..., argparse.ArgumentParser]) -> None:
         "--model",
         help="trained model, or a .safetensors file of your own "
         f"(default: {pictures.DIGIT_MODEL} for grey pictures of at most {side}x{side}, "
-        f"{pictures.DIAL_MODEL} for all others and for --quality and --bpp, or "
-        f"{pictures.PHOTO_MODEL} where that is missing)",
+        f"{pictures.PHOTO_MODEL} for all others and for --quality, --bpp, --effort and --roi)",
     )
     wish = p.add_mutually_exclusive_group()
     wish.add_argument(
@@ -98,7 +97,25 @@ def _coding(add: Callable[..., argparse.ArgumentParser]) -> None:
         "--importance",
         type=float,
         metavar="S",
-        help="0..1, scales the importance map of any model (1: as trained)",
+        help="0..1, scales the importance map of the models that have one (1: as trained)",
+    )
+    p.add_argument(
+        "--effort",
+        type=int,
+        metavar="E",
+        help="0 (at once, the default) to 9 (minutes): how long to look for a better stream",
+    )
+    p.add_argument(
+        "--roi",
+        metavar="MASK",
+        help="a grey picture of the same size, white where bits matter; or auto: less where the "
+        "picture is busy and hides errors",
+    )
+    p.add_argument(
+        "--roi-weight",
+        type=float,
+        metavar="W",
+        help="how much less quality the black of the mask gets, above 0 to 1 (default 0.5)",
     )
 
     p = add(
