@@ -33,7 +33,7 @@ from torch import Tensor
 from cwlib import priors
 from cwlib.codec.photos import Watch
 from cwlib.codec.precision import fast
-from cwlib.coding.checkerboard import GRID, Coded, Coder, Fill
+from cwlib.coding.checkerboard import GRID, Coded, Coder, Fill, Half
 from cwlib.coding.gaussian import gaussian_tables
 from cwlib.coding.tables import TOTAL
 from cwlib.models.photo import PATCH, Photo, on_grid
@@ -166,16 +166,17 @@ def draw(v: Tensor, temperature: float, rng: torch.Generator) -> Tensor:
 def thrifty(z: np.ndarray, worth: np.ndarray) -> Fill:
     """Rounding that takes the next symbol towards zero where it saves more bits than it costs."""
 
-    def fill(where: np.ndarray, mu: np.ndarray, tables: np.ndarray) -> np.ndarray:
-        v = z[where] - mu / GRID
+    price = np.broadcast_to(worth, z.shape)
+
+    def fill(half: Half, mu: np.ndarray, tables: np.ndarray) -> np.ndarray:
+        v = half.take(z) - mu / GRID
         near = np.rint(v).astype(np.int64)
         less = near - np.sign(near)
         bits = costs()
         last = bits.shape[1] - 1
         saved = bits[tables, np.minimum(np.abs(near), last)]
         saved = saved - bits[tables, np.minimum(np.abs(less), last)]
-        price = np.broadcast_to(worth, where.shape)[where]
-        return np.where(saved > price * ((v - less) ** 2 - (v - near) ** 2), less, near)
+        return np.where(saved > half.take(price) * ((v - less) ** 2 - (v - near) ** 2), less, near)
 
     return fill
 

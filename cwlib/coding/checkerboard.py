@@ -10,7 +10,8 @@ Where the nets name the narrowest table, the symbol is 0 without being coded: mo
 small file are such.
 
 In pass 1 are the latents whose channel + row + column is even: every other square of a
-checkerboard, and the other squares in the next channel.
+checkerboard, and the other squares in the next channel. Within a pass, those of even channels come
+first; then channel by channel, row by row.
 
 Sources: He, Zheng, Sun, Wang, Qin, 'Checkerboard context model for efficient learned image
 compression', CVPR 2021; the halves of the channels as in Li, Li, Lu 2022 and later video codecs.
@@ -39,9 +40,10 @@ KNOT = 48  # levels of quality from one knot of the nets' dials to the next
 # Large pictures go through the predicting nets in strips of so many places; RIM rows are seen
 # beyond a strip's edge.
 STRIP, RIM = 1 << 13, 1
+PASSES = (1, 2)
 
-# (which latents, their means in sixteenths, their tables) -> their symbols
-Fill = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+# (a pass, its means in sixteenths, its tables) -> its symbols, all (2, C / 2, h w / 2)
+Fill = Callable[["Half", np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,26 @@ def first_pass(channels: int, height: int, width: int) -> np.ndarray:
     """Which latents are coded in pass 1: bool (C, h, w)."""
     c, i, j = np.ogrid[:channels, :height, :width]
     return (c + i + j) % 2 == 0
+
+
+class Half:
+    """The latents of one pass, as arrays (2, C / 2, h w / 2): even channels, odd channels."""
+
+    def __init__(self, number: int, height: int, width: int):
+        i, j = np.ogrid[:height, :width]
+        parity = ((i + j + number - 1) % 2).ravel()
+        self.squares = np.flatnonzero(parity == 0), np.flatnonzero(parity == 1)
+
+    def take(self, a: np.ndarray) -> np.ndarray:
+        """The part of an array (C, h, w)."""
+        flat = a.reshape(len(a), -1)
+        return np.stack([flat[g::2].take(self.squares[g], axis=1) for g in (0, 1)])
+
+    def put(self, a: np.ndarray, part: np.ndarray) -> None:
+        """Write the part into an array (C, h, w)."""
+        flat = a.reshape(len(a), -1)
+        for g in (0, 1):
+            flat[g::2, self.squares[g]] = part[g]
 
 
 @dataclass(frozen=True)
@@ -86,15 +108,15 @@ class Coder:
     def quantise(self, z: np.ndarray, y: np.ndarray, levels: np.ndarray) -> Coded:
         """Round latents z (C, h, w), floats in steps, to what can be coded."""
 
-        def nearest(where: np.ndarray, mu: np.ndarray, _: np.ndarray) -> np.ndarray:
-            return np.rint(z[where] - mu / GRID).astype(np.int64)
+        def nearest(half: Half, mu: np.ndarray, _: np.ndarray) -> np.ndarray:
+            return np.rint(half.take(z) - mu * np.float32(1 / GRID)).astype(np.int64)
 
         return self.walk(y, levels, nearest)
 
     def encode(self, symbols: np.ndarray, y: np.ndarray, levels: np.ndarray) -> list[bytes]:
         """Three sections: hyper-latents, pass 1, pass 2. Raises ValueError for what they cannot
         hold: other shapes, symbols that are not 0 where the nets name the narrowest table."""
-        coded = self.walk(y, levels, lambda where, *_: symbols[where])
+        coded = self.walk(y, levels, lambda half, *_: half.take(symbols))
         if not np.array_equal(coded.symbols, symbols):
             raise ValueError("these symbols do not belong to these hyper-latents and qualities")
         return self.write(coded, y)
@@ -102,11 +124,12 @@ class Coder:
     def write(self, coded: Coded, y: np.ndarray) -> list[bytes]:
         """The sections of what `quantise` made with the same y."""
         sections = [rans.encode(y.ravel(), self._channels_of(y.shape), self.hyper_tables)]
-        early = first_pass(*coded.symbols.shape)
-        for where in (early, ~early):
-            where = where & (coded.tables > 0)
-            symbols, tables = coded.symbols[where], coded.tables[where].astype(np.int64)
-            sections.append(rans.encode(symbols, tables, gaussian_tables()))
+        for number in PASSES:
+            half = Half(number, *coded.symbols.shape[1:])
+            tables = half.take(coded.tables)
+            known = tables > 0
+            symbols = half.take(coded.symbols)[known]
+            sections.append(rans.encode(symbols, tables[known].astype(np.int64), gaussian_tables()))
         return sections
 
     def decode(self, sections: list[bytes], levels: np.ndarray) -> tuple[Coded, np.ndarray]:
@@ -116,7 +139,7 @@ class Coder:
         y = rans.decode(sections[0], self._channels_of(shape), self.hyper_tables).reshape(shape)
         codes = iter(sections[1:])
 
-        def read(where: np.ndarray, mu: np.ndarray, tables: np.ndarray) -> np.ndarray:
+        def read(half: Half, mu: np.ndarray, tables: np.ndarray) -> np.ndarray:
             coded = tables > 0
             symbols = np.zeros(tables.shape, dtype=np.int64)
             symbols[coded] = rans.decode(
@@ -132,13 +155,15 @@ class Coder:
         """Both passes: `fill` says the symbols of a pass once their means and tables are known."""
         shape = (self.channels, *levels.shape)
         symbols, tables = np.zeros(shape, np.int64), np.zeros(shape, np.uint8)
-        values, early = np.zeros(shape, np.int32), first_pass(*shape)
+        values = np.zeros(shape, np.int32)
         known = np.concatenate([self.features(y), self._planes(levels)])
-        for where, net in ((early, self.pass_1), (~early, self.pass_2)):
-            before = values if net is self.pass_2 else None
-            mu, tables[where] = self._predict(net, known, before, where)
-            s = np.where(tables[where] > 0, fill(where, mu, tables[where]), 0)
-            symbols[where], values[where] = s, GRID * s + mu
+        for number in PASSES:
+            half = Half(number, *levels.shape)
+            mu, t = self._predict(number, known, values, half)
+            s = np.where(t > 0, fill(half, mu, t), 0)
+            half.put(symbols, s)
+            half.put(tables, t)
+            half.put(values, GRID * s + mu)
         return Coded(symbols, values, tables)
 
     def features(self, y: np.ndarray) -> np.ndarray:
@@ -152,32 +177,31 @@ class Coder:
         return np.maximum(KNOT - np.abs(levels.astype(np.int64) - knots), 0).astype(np.float32)
 
     def _predict(
-        self,
-        net: tuple[exact.Layer, ...],
-        known: np.ndarray,
-        values: np.ndarray | None,
-        where: np.ndarray,
+        self, number: int, known: np.ndarray, values: np.ndarray, half: Half
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Means in sixteenths and tables of the latents at `where`, two vectors in their order.
-
-        values: latents of pass 1, or None in that pass.
-        """
-        c, h, w = where.shape
-        mu, tables = np.empty(where.shape, np.int32), np.empty(where.shape, np.uint8)
+        """Means in sixteenths and tables of the latents of a pass; values: those before it."""
+        net = self.pass_1 if number == 1 else self.pass_2
+        _, h, w = known.shape
+        hidden = np.empty((net[-1].weight.shape[3], h, w), net[-1].weight.dtype)
         rows = max(1, STRIP // w)
         for top in range(0, h, rows):
             above, below = max(0, top - RIM), min(h, top + rows + RIM)
             a = known[:, above:below]
-            if values is not None:
+            if number == 2:
                 seen = np.clip(values[:, above:below], -LATENT_MAX, LATENT_MAX)
                 a = np.concatenate([a, exact.run(self.known, seen)])
             inside = slice(top - above, top - above + min(rows, h - top))
-            v, strip = exact.run(net, a)[:, inside], np.s_[:, top : top + rows]
-            at = where[strip]
-            mean = np.floor(v[:c][at] + np.float32(0.5))  # exact: see Layer.from_reals
-            mu[strip][at] = np.clip(mean, -LATENT_MAX, LATENT_MAX)
-            tables[strip][at] = scale_index(v[c:][at].astype(np.float64) / GRID)
-        return mu[where], tables[where]
+            hidden[:, top : top + rows] = exact.run(net[:-1], a)[:, inside]
+        hidden, last, c = hidden.reshape(len(hidden), 1, -1), net[-1], self.channels
+        shape = (2, c // 2, h * w // 2)
+        mu, tables = np.empty(shape, np.int32), np.empty(shape, np.uint8)
+        for g, squares in enumerate(half.squares):
+            at = hidden.take(squares, axis=2)  # what the last layer, kernel 1, needs of it
+            mean = np.floor(last.of(np.s_[g:c:2])(at)[:, 0] + np.float32(0.5))
+            mu[g] = np.clip(mean, -LATENT_MAX, LATENT_MAX)
+            log2_sigma = last.of(np.s_[c + g :: 2])(at)[:, 0]
+            tables[g] = scale_index(log2_sigma * np.float64(1 / GRID))
+        return mu, tables
 
     def _channels_of(self, shape: tuple[int, ...]) -> np.ndarray:
         """The table of every hyper-latent: its channel's number."""

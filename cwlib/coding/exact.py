@@ -19,7 +19,7 @@ latent-variable models', ICLR 2019.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -72,6 +72,11 @@ class Layer:
         )
         layer.check(largest)
         return layer
+
+    def of(self, channels: slice) -> Layer:
+        """The part of the layer that makes some of its output channels."""
+        weight = np.ascontiguousarray(self.weight[:, :, channels])
+        return replace(self, weight=weight, bias=self.bias[channels], unit=self.unit[channels])
 
     def check(self, largest: np.ndarray | float) -> None:
         """Raise ValueError where a sum could leave what its float type holds exactly."""
