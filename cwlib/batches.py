@@ -152,12 +152,12 @@ class Draws(NamedTuple):
     """The random numbers of a step beside its images.
 
     strength: (B,) in [strength_min, 1]; noise: one (B, ...) for each quantiser of the net, uniform
-    in [-1/2, 1/2); quality: (B, 1, h, w) in 0..1 for every place of the latents.
+    in [-1/2, 1/2); quality: (B, 1, h, w) in 0..1, for nets that have one at every place.
     """
 
     strength: Tensor
     noise: tuple[Tensor, ...]
-    quality: Tensor
+    quality: Tensor | None = None
 
 
 def draws(
@@ -166,10 +166,12 @@ def draws(
     step: int,
     device: torch.device,
     rows: slice = ALL,
+    maps: tuple[int, int] | None = None,
 ) -> Draws:
     """The random numbers of a step, or those of some rows of its batch.
 
-    shapes: of one image's noise at each quantiser. Drawn on the CPU: alike on every device.
+    shapes: of one image's noise at each quantiser; maps: height and width of those of quality, None
+    for none. Drawn on the CPU: alike on every device.
     """
     b = experiment.batch_size
     rng = np.random.default_rng([experiment.seed, step, _DRAWS])
@@ -178,10 +180,10 @@ def draws(
     u = (np.arange(b) + rng.random(b)) / b
     strength = (experiment.strength_min**u).astype(np.float32)
     noise = [rng.random((b, *shape), dtype=np.float32) - 0.5 for shape in shapes]
-    quality = _quality_maps(rng, 1 - u, *shapes[-1][1:])
-    drawn = (torch.from_numpy(a[rows]).to(device) for a in (strength, quality, *noise))
-    strength, quality, *noise = drawn
-    return Draws(strength, tuple(noise), quality)
+    quality = [_quality_maps(rng, 1 - u, *maps)] if maps else []
+    drawn = [torch.from_numpy(a[rows]).to(device) for a in (strength, *noise, *quality)]
+    n = len(noise) + 1
+    return Draws(drawn[0], tuple(drawn[1:n]), *drawn[n:])
 
 
 def _quality_maps(rng: np.random.Generator, q: np.ndarray, h: int, w: int) -> np.ndarray:

@@ -296,7 +296,9 @@ class _Loop:
         if not hasattr(self.model, "noise_shapes"):
             return x, None
         shapes = self.model.noise_shapes(*x.shape[2:])
-        return x, batches.draws(self.experiment, shapes, self.step, where, self.rows)
+        size = getattr(self.model, "quality_size", None)
+        maps = size and size(*x.shape[2:])
+        return x, batches.draws(self.experiment, shapes, self.step, where, self.rows, maps)
 
     def log(self, bar: tqdm, share: float) -> None:
         steps = self.sums.pop("steps")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import gained
 import numpy as np
+import own
 import pytest
 import scenes
 import strokes
@@ -26,11 +27,12 @@ PHOTO = scenes.scene(64, 96)
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two models of digits and three of photographs, one of them of many rates."""
+    """Two models of digits and of photographs, two of them of many rates."""
     folder = tmp_path_factory.mktemp("weights")
     tiny.save_all(folder)
     tiny.save_photo_nets(folder)
     gained.save(folder)
+    own.save(folder)
     return folder
 
 
@@ -39,8 +41,7 @@ def here(weights, monkeypatch, tmp_path):
     """Commands run in a folder with photo.png and digit.png, and know the tiny networks."""
     monkeypatch.setattr(zoo, "WEIGHTS", weights)
     monkeypatch.setattr(pictures, "DIGIT_MODEL", "tiny-cw1")
-    monkeypatch.setattr(pictures, "DIAL_MODEL", "tiny-any")
-    monkeypatch.setattr(pictures, "PHOTO_MODEL", "tiny-photo")
+    monkeypatch.setattr(pictures, "PHOTO_MODEL", "tiny-any")
     monkeypatch.chdir(tmp_path)
     Image.fromarray(PHOTO).save("photo.png")
     Image.fromarray(strokes.page(40, 33)).save("digit.png")
@@ -188,13 +189,62 @@ def test_wishes_that_cannot_be_are_refused_in_one_line(complaint, words, says):
     assert not Path("o.cwc").exists()
 
 
-def test_without_the_model_of_many_rates_photographs_have_one_rate(complaint, told, monkeypatch):
-    monkeypatch.setattr(pictures, "DIAL_MODEL", "kodak-any")
-    for wish in ("--quality 0.5", "--bpp 1"):
-        said = complaint(f"compress photo.png o.cwc {wish}")
-        assert said.startswith("--quality and --bpp take kodak-any, which is not among the models")
-    assert "(tiny-photo)" in told("compress photo.png o.cwc")
-    assert stream() == codec.compress(zoo.load("tiny-photo"), PHOTO)
+# --- our own model -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_model(monkeypatch):
+    monkeypatch.setattr(pictures, "PHOTO_MODEL", "tiny-own")
+    half = np.zeros((64, 96), np.uint8)
+    half[:, 48:] = 255
+    Image.fromarray(half).save("mask.png")
+    return zoo.load("tiny-own"), half
+
+
+def test_effort_and_regions_reach_the_model(told, own_model):
+    model, half = own_model
+    assert "(tiny-own, quality 0.40)" in told("compress photo.png o.cwc --quality 0.4 --effort 1")
+    assert stream() == codec.compress(model, PHOTO, quality=0.4, effort=1)
+    told("compress photo.png o.cwc --roi mask.png --roi-weight 0.3")
+    assert stream() == codec.compress(model, PHOTO, roi=half, roi_weight=0.3)
+    assert "regions    " in told("info o.cwc")
+    told("compress photo.png o.cwc --bpp 2 --roi auto")
+    auto = codec.photo.activity_mask(PHOTO)
+    assert stream() == codec.compress_to(model, PHOTO, 2.0, roi=auto)
+    told("decompress o.cwc back.png")
+    assert np.array_equal(np.asarray(Image.open("back.png")), codec.decompress(stream()))
+
+
+def test_a_digit_goes_to_the_model_of_photographs_where_only_that_has_what_is_wanted(
+    told, own_model
+):
+    assert "(tiny-own" in told("compress digit.png o.cwc --effort 1")
+    assert "(tiny-cw1)" in told("compress digit.png o.cwc")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("--effort 10", "effort must be a whole number of 0..9, got 10"),
+        ("--effort much", "argument --effort: invalid int value: 'much'"),
+        ("--roi nothing.png", "nothing.png: No such file"),
+        ("--roi digit.png", "size, 64x96, got 40x33"),
+        ("--roi photo.png", "is in colour: a mask is a grey picture"),
+        ("--roi mask.png --roi-weight 0", "roi_weight: expected a number above 0"),
+        ("--roi-weight 0.5", "give --roi too"),
+        ("--importance 0.5", "has no importance map to scale"),
+        ("--model tiny-cw1 --effort 2", "tiny-cw1 knows neither regions (roi) nor effort"),
+        ("--model tiny-any --effort 2", "tiny-any knows neither regions (roi) nor effort"),
+    ],
+)
+def test_wishes_that_our_model_cannot_meet_are_refused(complaint, own_model, words, says):
+    assert says in complaint(f"compress photo.png o.cwc {words}")
+    assert not Path("o.cwc").exists()
+
+
+def test_a_black_mask_is_refused(complaint, own_model):
+    Image.fromarray(np.zeros((64, 96), np.uint8)).save("black.png")
+    assert "black everywhere" in complaint("compress photo.png o.cwc --roi black.png")
 
 
 def test_a_place_that_cannot_be_written_is_told_before_the_work(complaint, monkeypatch):

@@ -137,14 +137,36 @@ def test_the_longest_that_fits_is_found_in_few_tries(lengths, limit):
 
     found = rates.largest(encode, range(len(lengths)), limit)
     fitting = bisect.bisect_right(lengths, limit)
-    assert found == (bytes(lengths[fitting - 1]) if fitting else None)
+    assert found == ((fitting - 1, bytes(lengths[fitting - 1])) if fitting else None)
     assert len(set(tried)) == len(tried) <= len(lengths).bit_length()
 
 
 @given(st.lists(st.integers(0, 40), max_size=200), st.integers(0, 50))
 def test_lengths_that_do_not_grow_still_give_nothing_too_long(lengths, limit):
     found = rates.largest(lambda k: bytes(lengths[k]), range(len(lengths)), limit)
-    assert found is None or len(found) <= limit
+    assert found is None or len(found[1]) <= limit
+
+
+@given(st.integers(20, 900), st.floats(0.3, 1.0), st.integers(0, 99))
+def test_a_search_with_effort_fits_and_is_near(limit, share, seed):
+    """Lengths grow with the choice; effort saves about the same share of each."""
+    rng = np.random.default_rng(seed)
+    lengths = np.cumsum(rng.integers(1, 9, 200))
+    shares = share + rng.uniform(-0.02, 0.02, 200)
+    tried = []
+
+    def refined(k: int) -> bytes:
+        tried.append(k)
+        return bytes(int(lengths[k] * shares[k]))
+
+    blob = rates.largest_with_effort(lambda k: bytes(int(lengths[k])), refined, range(200), limit)
+    assert len(blob) <= limit and len(set(tried)) == len(tried) <= rates.TRIES
+    assert len(blob) >= min(0.85 * limit - 9, 0.95 * share * lengths[-1])
+
+
+def test_a_search_with_effort_tells_when_nothing_fits():
+    found = rates.largest_with_effort(lambda k: bytes(9), lambda k: bytes(5), range(3), 8)
+    assert found is None
 
 
 @pytest.fixture(scope="module")

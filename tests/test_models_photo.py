@@ -143,8 +143,10 @@ def test_the_loss_weighs_every_rate_alike(net, x):
 def test_training_draws_qualities_from_the_whole_range_and_regions():
     e = replace(own.EXPERIMENT, batch_size=16)
     shapes = Photo(e).noise_shapes(128, 128)
-    drawn = [batches.draws(e, shapes, step, torch.device("cpu")).quality for step in range(40)]
-    maps = torch.stack(drawn)  # (40, 16, 1, 8, 8)
+    drawn = [
+        batches.draws(e, shapes, step, torch.device("cpu"), maps=(8, 8)) for step in range(40)
+    ]
+    maps = torch.stack([d.quality for d in drawn])  # (40, 16, 1, 8, 8)
     assert maps.shape == (40, 16, 1, 8, 8) and 0 <= maps.min() and maps.max() <= 1
     several = (maps.amax(dim=(2, 3, 4)) > maps.amin(dim=(2, 3, 4))).float().mean()
     assert 0.1 < several < 0.25  # a quarter, less the rectangles without or with all places

@@ -123,8 +123,8 @@ def _chosen(model: str, dataset: str) -> dict[str, Callable[..., list[dict]]]:
     if model == "claims":  # not one of "all": these records have a file of their own
         return {model: evaluation.claims.records}
     table = evaluation.targets(dataset)
-    if model == "all":
-        return table
+    if model == "all":  # but for what takes hours
+        return {name: run for name, run in table.items() if not name.startswith("effort-")}
     if model in table:
         return {model: table[model]}
     path = Path(model)
@@ -150,7 +150,8 @@ def _write_results(args: argparse.Namespace, name: str, test, records: list[dict
     # the card is about the whole of the public test set, and nothing else
     whole = args.data in ("mnist", "kodak") and not args.limit
     if name in zoo.names() and whole and evaluation.is_the_books(args.out):
-        zoo.write_metrics(name, records[0])
+        usual = (r for r in records if r.get("quality") == 0.5 and r["image"] == "mean")
+        zoo.write_metrics(name, next(usual, records[0]))
 
 
 def _renew_ledger(path: Path | None) -> None:

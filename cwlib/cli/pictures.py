@@ -98,6 +98,10 @@ def info(args: argparse.Namespace) -> None:
     if told.strength is not None:
         same = "below 0" if told.quality is None else f"{told.quality:.2f}"
         print(f"strength   {told.strength:.3f}, quality {same}")
+    elif told.quality is not None:
+        print(f"quality    {told.quality:.2f}")
+    if told.regions_bytes:
+        print(f"regions    their mask takes {told.regions_bytes} of these bytes")
 
 
 def _colours(channels: int) -> str:

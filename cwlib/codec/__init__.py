@@ -48,6 +48,7 @@ class Info:
 
     quality: of a net of many rates; strength: what the stream of one with an importance map
     carries, in 0..1 (quality is None below quality 0). Streams of other nets have neither.
+    regions_bytes: what the mask of regions takes, 0 where there is none.
     """
 
     model: str | None
@@ -61,6 +62,7 @@ class Info:
     bpp: float
     strength: float | None = None
     quality: float | None = None
+    regions_bytes: int = 0
 
 
 def compress(
@@ -83,13 +85,14 @@ def compress(
     that is asked for and 0 has roi_weight less.
     Raises ValueError or TypeError for what the model cannot take.
     """
-    image = _check_image(model, image)
     if model.net.codec == "photo":
-        encode = _encoder(model, image, importance, roi, roi_weight, effort, watch)
-        return encode(photo.level(model, photo.QUALITY if quality is None else quality))
+        level = photo.level(model, photo.QUALITY if quality is None else quality)
+        image = _check_image(model, image)
+        return _encoder(model, image, importance, roi, roi_weight, effort, watch)(level)
     _refuse_wishes(model, roi, effort)
     if quality is not None:
         importance = strength(model, quality)
+    image = _check_image(model, image)
     latents = analyse(model, image[None], importance, watch)[0]
     return pack(model, latents, image.shape)
 
@@ -200,11 +203,13 @@ def info(blob: bytes) -> Info:
     """The header of a stream, without decoding pixels. Raises StreamError."""
     header, sections = stream.unpack(blob, max_pixels=2**64)  # any size: nothing is decoded
     name = level = quality = None
+    mask_bytes = 0
     with suppress(zoo.UnknownModel):
         model = zoo.by_id(header.model_id)
         name, level = model.name, _family(model).sent_level(model, sections)
         if model.net.codec == "photo":
-            level, quality = None, level / photo.top_level(model)
+            level, quality = None, photo.quality(model, level)
+            mask_bytes = sum(map(len, sections[photo.SECTIONS :]))
         elif level is not None:
             quality = rates.quality(model, level)
     return Info(
@@ -219,6 +224,7 @@ def info(blob: bytes) -> Info:
         8 * len(blob) / (header.height * header.width),
         None if level is None else level / photos.LEVELS,
         quality,
+        mask_bytes,
     )
 
 

@@ -30,6 +30,7 @@ from cwlib.zoo import TrainedModel
 
 CHANNELS = (1, 3)
 MAX_PIXELS = 2**26
+SECTIONS = 3  # of a stream without regions
 MASK_STEPS = 8  # a mask of regions is sent as 0 .. 8
 QUALITY, ROI_WEIGHT = 0.5, 0.5  # where the caller says nothing
 
@@ -79,6 +80,12 @@ def level(model: TrainedModel, quality: float) -> int:
     if not 0.0 <= quality <= 1.0:
         raise ValueError(f"quality must lie in 0..1, got {quality}")
     return round(quality * top_level(model))
+
+
+def quality(model: TrainedModel, level: int | None) -> float | None:
+    """The quality that a level stands for; None for a level that no stream has."""
+    top = top_level(model)
+    return None if level is None or level > top else level / top
 
 
 def regions(model: TrainedModel, roi: np.ndarray | None, weight: float, shape) -> Regions | None:
@@ -188,7 +195,7 @@ def sent_level(model: TrainedModel, sections: list[bytes]) -> int | None:
 
 def from_sections(model: TrainedModel, header: Header, sections: list[bytes]) -> Latents:
     """The latents in the sections of a stream with this header. Raises StreamError."""
-    if len(sections) not in (3, 4):
+    if len(sections) not in (SECTIONS, SECTIONS + 1):
         raise StreamError(f"{model.name} writes 3 or 4 sections, found {len(sections)}")
     if not sections[0]:
         raise StreamError("the hyper-latents' section is cut short: the quality is missing")
@@ -196,7 +203,7 @@ def from_sections(model: TrainedModel, header: Header, sections: list[bytes]) ->
     if level > top:
         raise StreamError(f"the stream's quality is {level} of {top}")
     sizes = (header.height, header.width)
-    found = _read_regions(sections[3], sizes, top) if len(sections) == 4 else None
+    found = _read_regions(sections[3], sizes, top) if len(sections) > SECTIONS else None
     coarse = model.net.downscale
     h, w = (HYPER_DOWNSCALE * -(-side // coarse) for side in sizes)
     where = levels(model, level, found, h, w)

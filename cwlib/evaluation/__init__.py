@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 
 from cwlib import zoo
-from cwlib.evaluation import claims, decisions, ledger, photos
+from cwlib.evaluation import claims, decisions, ledger, photos, qualities
 from cwlib.evaluation.digits import (
     IMPORTANCE_STEPS,
     TestSet,
@@ -59,6 +59,8 @@ def of_weights(path: str | os.PathLike, dataset: str = "mnist") -> Target:
             f"on is {fitting}, not {dataset}"
         )
     records = model_records if digits else photos.model_records
+    if model.net.codec == "photo":
+        records = qualities.one_setting_records
     return lambda test: records(path, test)
 
 
@@ -78,6 +80,9 @@ def _digit_targets() -> Targets:
 def _photo_targets() -> Targets:
     table: Targets = {}
     for name in _trained_on("photos"):
+        if zoo.load(name).net.codec == "photo":
+            table |= qualities.targets(name)
+            continue
         table[name] = lambda test, name=name: photos.model_records(name, test)
         if zoo.load(name).experiment.mask != "none":
             study = f"importance:{name}"
@@ -115,6 +120,7 @@ __all__ = [
     "paper_accounting",
     "photos",
     "plan",
+    "qualities",
     "read",
     "results_file",
     "source_records",

@@ -104,7 +104,7 @@ def with_mean(base: dict, labels: Iterable[str | int], rows: list[dict]) -> list
 Coded = tuple[bytes, np.ndarray, dict]  # stream, decoded image, more fields for its record
 
 
-def _run(name: str, photos: Photos, code: Callable[[np.ndarray], Coded], progress: bool) -> list:
+def run(name: str, photos: Photos, code: Callable[[np.ndarray], Coded], progress: bool) -> list:
     """Code every image: a row of scores and the further fields for each."""
     rows = []
     for image in tqdm(photos.images, desc=name, disable=not progress, leave=False):
@@ -128,7 +128,7 @@ def baseline_records(name: str, photos: Photos, progress: bool = True) -> list[d
             return blob, decoded, {"quality": float(quality)}
 
         try:
-            rows = _run(f"{name} {rate:g} bpp", photos, code, progress)
+            rows = run(f"{name} {rate:g} bpp", photos, code, progress)
         except baselines.RateTooLow:
             continue
         base = {"experiment": name, "dataset": photos.name, "rate": rate}
@@ -162,7 +162,7 @@ def _at_qualities(
             blob = baselines.encode(name, image, quality)
             return blob, baselines.decode(name, blob, grey=image.ndim == 2), {}
 
-        rows = _run(f"{name} {quality:g}", photos, code, progress)
+        rows = run(f"{name} {quality:g}", photos, code, progress)
         base = {"experiment": name, "dataset": photos.name, "kind": kind, "quality": quality}
         records += with_mean(base, photos.labels, rows)
     return records
@@ -188,7 +188,7 @@ def model_records(
         more |= {"live_channels": int(latents.z.any(axis=(1, 2)).sum())}
         return blob, codec.synthesise(model, [decoded], image.shape)[0], more
 
-    rows = _run(model.name, photos, code, progress)
+    rows = run(model.name, photos, code, progress)
     experiment = model.experiment
     base = {"experiment": model.name, "dataset": photos.name, "seed": experiment.seed}
     base |= {"importance": importance, "lambda_2": experiment.lambda_2}

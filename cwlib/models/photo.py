@@ -254,6 +254,10 @@ class Photo(nn.Module):
         y = (self.hyper, height // self.downscale, width // self.downscale)
         return y, (self.channels, height // PATCH, width // PATCH)
 
+    def quality_size(self, height: int, width: int) -> tuple[int, int]:
+        """Size of the map of qualities of an image."""
+        return height // PATCH, width // PATCH
+
     def lambda_2(self, quality: Tensor) -> Tensor:
         """What a squared error counts at a quality: equal steps of it are equal ratios."""
         e = self.experiment
