@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from cwlib import codec, zoo
 from cwlib.coding import scales
-from cwlib.coding.gaussian import LOG2_SCALE_STEP, scale_index
 from cwlib.coding.exact import convolve, enlarge
+from cwlib.coding.gaussian import LOG2_SCALE_STEP, scale_index
 from cwlib.coding.scales import ScaleDecoder
 
 N, C = 3, 5  # channels of y and of z

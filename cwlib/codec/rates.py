@@ -77,18 +77,20 @@ def largest_with_effort(
     share that hardly depends on the choice. Tries at most TRIES of them.
     """
     plain = cache(plain)
-    goal, best, tried = float(n_bytes), None, set()
+    fits, fails, best, goal = -1, len(choices), None, float(n_bytes)  # places in choices
     for _ in range(TRIES):
-        found = largest(plain, choices, int(goal), watch)
-        if found is None or found[0] in tried:
+        guess = largest(lambda k: plain(choices[k]), range(len(choices)), int(goal), watch)
+        place = min(max(guess[0] if guess else 0, fits + 1), fails - 1)
+        if not fits < place < fails:
             break
-        tried.add(found[0])
-        blob = refined(found[0])
-        if len(blob) <= n_bytes and (best is None or len(blob) > len(best)):
-            best = blob
+        blob = refined(choices[place])
+        if len(blob) <= n_bytes:
+            fits, best = place, blob
+        else:
+            fails = place
         if NEAR * n_bytes <= len(blob) <= n_bytes:
             break
-        goal *= n_bytes / len(blob)
+        goal *= n_bytes / max(1, len(blob))
     if best is None and (found := largest(plain, choices, n_bytes, watch)):
         best = found[1]
     return best

@@ -1,0 +1,66 @@
+"""A codec of many rates over photographs -> records for book/results/kodak.json.
+
+Every `bpp` is 8 * len(stream) / pixels of a stream that was decoded again. Two ways to choose the
+rates, never to be mixed: one quality for all pictures, or for every picture the quality that fits
+into a size.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+
+import numpy as np
+
+from cwlib import codec, zoo
+from cwlib.evaluation import photos
+from cwlib.evaluation.photos import RATES, Coded, Photos
+
+QUALITIES = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)
+EFFORTS = (1, 5, 9)  # beside 0, for the records of what more time gives
+EFFORT_QUALITIES = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75)
+
+
+def one_setting_records(
+    name: str | os.PathLike, test: Photos, effort: int = 0, progress: bool = True
+) -> list[dict]:
+    """Each of QUALITIES (EFFORT_QUALITIES above effort 1) for all pictures: kind `one-setting`."""
+    records = []
+    for quality in EFFORT_QUALITIES if effort > 1 else QUALITIES:
+        wish = {"quality": quality, "effort": effort}
+        records += _records(name, test, codec.compress, wish, wish, progress)
+    return [{**r, "kind": "one-setting"} for r in records]
+
+
+def equal_rate_records(
+    name: str | os.PathLike, test: Photos, effort: int = 0, progress: bool = True
+) -> list[dict]:
+    """The best stream of every picture that is not above each of photos.RATES."""
+    records = []
+    for rate in RATES:
+        more = {"rate": rate, "effort": effort}
+        wish = {"bpp": rate, "effort": effort}
+        records += _records(name, test, codec.compress_to, wish, more, progress)
+    return records
+
+
+def _records(name, test: Photos, compress, wish: dict, more: dict, progress: bool) -> list[dict]:
+    model = zoo.load(name)
+
+    def code(image: np.ndarray) -> Coded:
+        blob = compress(model, image, **wish)
+        told = {"quality": codec.info(blob).quality} if "rate" in more else {}
+        return blob, codec.decompress(blob, model=model), told
+
+    rows = photos.run(f"{model.name} {wish}", test, code, progress)
+    base = {"experiment": model.name, "dataset": test.name, "seed": model.experiment.seed}
+    return photos.with_mean(base | more, test.labels, rows)
+
+
+def targets(name: str) -> dict:
+    """What `cwlib eval` can measure of a model of many rates."""
+    table = {name: partial(one_setting_records, name)}
+    table[f"equal-rate:{name}"] = partial(equal_rate_records, name)
+    for effort in EFFORTS:
+        table[f"effort-{effort}:{name}"] = partial(one_setting_records, name, effort=effort)
+    return table
