@@ -253,6 +253,29 @@ def test_one_setting_is_the_same_for_all_images(two):
             assert row["mse"] == pytest.approx(error, abs=1e-4)
 
 
+def test_one_slope_is_the_least_cost_for_every_image(two):
+    records = photos.one_setting_records("jpeg2000", two, progress=False)
+    slopes = photos.ONE_SLOPE["jpeg2000"]
+    assert [r["lambda_2"] for r in records] == [s for s in slopes for _ in range(3)]
+    slope = slopes[4]
+    mean, *single = (r for r in records if r["lambda_2"] == slope)
+    assert mean["quality"] == pytest.approx(np.mean([r["quality"] for r in single]), abs=1e-5)
+    for row, image in zip(single, two.images, strict=True):
+        pixels = image.shape[0] * image.shape[1]
+
+        def cost(decibels: float, image: np.ndarray = image, pixels: int = pixels) -> float:
+            blob = baselines.encode("jpeg2000", image, decibels)
+            error = baselines.decode("jpeg2000", blob).astype(float) - image
+            return slope * (error**2).mean() + 8 * len(blob) / pixels
+
+        least = cost(row["quality"])
+        assert least == pytest.approx(slope * row["mse"] + row["bpp"], abs=1e-4)
+        assert all(least <= cost(row["quality"] + step) for step in (-3, -0.5, -0.25, 0.25, 0.5, 3))
+    for image in ("a.png", 7):
+        rates = [r["bpp"] for r in records if r["image"] == image]
+        assert rates == sorted(rates) and rates[0] < rates[-1]
+
+
 def test_settings_for_all_images_are_settings_of_the_codecs(two):
     for name, qualities in photos.ONE_SETTING.items():
         assert len(qualities) >= 8 and list(qualities) == sorted(set(qualities))
@@ -357,7 +380,8 @@ def test_the_targets_are_models_of_that_data_and_its_baselines(both_zoo):
     of_photos, of_digits = evaluation.targets("kodak"), evaluation.targets("mnist")
     assert evaluation.targets("any folder").keys() == of_photos.keys()
     assert set(tiny.PHOTO_EXPERIMENTS) | set(photos.CODECS) <= set(of_photos)
-    assert {f"one-setting:{name}" for name in photos.ONE_SETTING} <= set(of_photos)
+    for name in (*photos.ONE_SETTING, *photos.ONE_SLOPE):
+        assert f"one-setting:{name}" in of_photos
     assert set(tiny.EXPERIMENTS) <= set(of_digits)
     assert not set(tiny.EXPERIMENTS) & set(of_photos)
     assert not set(tiny.PHOTO_EXPERIMENTS) & set(of_digits)

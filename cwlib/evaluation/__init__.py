@@ -89,7 +89,7 @@ def _photo_targets() -> Targets:
             table[study] = lambda test, name=name: photos.importance_records(name, test)
     for codec in photos.CODECS:
         table[codec] = lambda test, codec=codec: photos.baseline_records(codec, test)
-    for codec in photos.ONE_SETTING:
+    for codec in (*photos.ONE_SETTING, *photos.ONE_SLOPE):
         study = f"one-setting:{codec}"
         table[study] = lambda test, codec=codec: photos.one_setting_records(codec, test)
     table["jpeg-standard"] = lambda test: photos.quality_records("jpeg-standard", test)
