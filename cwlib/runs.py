@@ -75,6 +75,7 @@ def make(
     *,
     out: Path | None = None,
     start: nn.Module | None = None,
+    before: Sequence[dict] = (),
     budget: training.Budget | None = None,
     device: str = "auto",
     resume: bool = False,
@@ -83,6 +84,7 @@ def make(
 ) -> zoo.TrainedModel | None:
     """Train with checkpoints in `folder`, save weights and card in `out` (None: there too).
 
+    before: the `history` of the net that it starts from.
     None in all but one of several processes. Raises as training.train and zoo.save do.
     """
     run = training.train(
@@ -101,7 +103,7 @@ def make(
     learn = None
     if experiment.dataset == "mnist":
         learn = data.resize_digits(source.images[:CODE_DIGITS])
-    told = card(command, source, experiment, run)
+    told = card(command, source, experiment, run, before)
     return zoo.save(run.model, out or folder, told, learn)
 
 
@@ -116,10 +118,25 @@ def finished(experiment: Experiment, folder: Path) -> zoo.TrainedModel | None:
     return model if whole and not changed else None
 
 
-def card(command: str, source: TrainingSet, experiment: Experiment, run: training.Run) -> dict:
-    """Where a model comes from, for the file beside its weights."""
+def history(model: zoo.TrainedModel | None) -> list[dict]:
+    """The runs that a model comes from, the first one first; of None there are none."""
+    if model is None:
+        return []
+    told = ("command", "data", "seed", "steps", "seconds", "device", "torch", "date")
+    return [*model.card.get("before", []), {k: model.card[k] for k in told if k in model.card}]
+
+
+def card(
+    command: str,
+    source: TrainingSet,
+    experiment: Experiment,
+    run: training.Run,
+    before: Sequence[dict] = (),
+) -> dict:
+    """Where a model comes from, for the file beside its weights; `before`: see `history`."""
     return {
         "command": command,
+        **({"before": list(before)} if before else {}),
         "data": source.described,
         "seed": experiment.seed,
         "steps": run.step,

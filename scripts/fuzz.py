@@ -250,6 +250,9 @@ def start_corpus(cwlib: ModuleType) -> list[bytes]:
             colour = np.stack([grey, 255 - grey, grey // 2], axis=2)  # (h, w, 3)
             for image in [grey, colour] if model.experiment.dataset == "photos" else [grey]:
                 blobs.append(cwlib.codec.compress(model, image))
+                if model.net.codec == "photo":  # regions, and the ends of the range of qualities
+                    blobs.append(cwlib.codec.compress(model, image, quality=0.9, roi=grey))
+                    blobs.append(cwlib.codec.compress(model, image, quality=0.1, effort=1))
                 if has_map:
                     blobs.append(cwlib.codec.compress(model, image, importance=0.4))
     return sorted(set(blobs))

@@ -180,15 +180,15 @@ def test_the_help_names_the_models_that_are_taken(capsys):
         cli.main(["compress", "--help"])
     said = " ".join(capsys.readouterr().out.split())
     assert (
-        "tiny-cw1 for grey pictures of at most 128x128, kodak-any-n64 for all others and for "
-        "--quality and --bpp, or tiny-photo where that is missing"
+        "tiny-cw1 for grey pictures of at most 128x128, tiny-photo for all others and for "
+        "--quality, --bpp, --effort and --roi"
     ) in said
 
 
 def test_the_default_models_are_shipped():
     shipped = Path(zoo.__file__).parent / "weights"
     source = Path(pictures.__file__).read_text()
-    for name in ("mnist-cw1", "kodak-any-n64", "kodak-mstar-n64"):
+    for name in ("mnist-cw1", "photo"):
         assert f'"{name}"' in source and (shipped / f"{name}.safetensors").exists()
 
 

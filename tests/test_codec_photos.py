@@ -24,7 +24,7 @@ from cwlib.coding import stream
 
 TINY = sorted(tiny.PHOTO_EXPERIMENTS)
 WEIGHTS = zoo.WEIGHTS
-SHIPPED = [name for name in zoo.names() if zoo.load(name).experiment.dataset == "photos"]
+SHIPPED = [name for name in zoo.names() if zoo.load(name).net.codec == "photos"]
 SIZES = [(1, 1), (3, 200), (17, 33), (32, 64), (95, 31)]
 
 

@@ -22,7 +22,7 @@ from cwlib.cli.files import UsageError
 
 def train(args: argparse.Namespace) -> None:
     """`cwlib train`: train an experiment and write its weights and card."""
-    from cwlib import experiments, runs, training
+    from cwlib import experiments, runs, training, zoo
 
     for name in ("minutes", "steps", "width"):
         if getattr(args, name) is not None and not getattr(args, name) > 0:
@@ -37,13 +37,19 @@ def train(args: argparse.Namespace) -> None:
         budget = training.Budget(seconds=60 * args.minutes)
     elif args.steps is not None:
         budget = training.Budget(steps=args.steps)
+    given = zoo.load(args.start) if args.start else None
+    if given:
+        start = given.net
+    else:
+        start = None if args.resume else runs.warm_start(experiment, args.runs)
     model = runs.make(
         experiment,
         _train_words(args, changed),
         args.runs / experiment.name,
         runs.training_set(experiment, args.photos),
         out=args.out,
-        start=None if args.resume else runs.warm_start(experiment, args.runs),
+        start=start,
+        before=runs.history(given),
         budget=budget,
         device=args.device,
         resume=args.resume,
@@ -59,6 +65,7 @@ def _train_words(args: argparse.Namespace, changed: dict) -> str:
     """The command that made a model, without folders of this machine."""
     words = ["cwlib", "train", args.experiment]
     words += [f"--{k} {v}" for k, v in changed.items()]
+    words += [f"--start {Path(args.start).name}"] if args.start else []
     words += [f"--minutes {args.minutes:g}"] if args.minutes else []
     words += [f"--steps {args.steps}"] if args.steps else []
     return " ".join(words)

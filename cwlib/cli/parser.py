@@ -151,6 +151,12 @@ def _training(add: Callable[..., argparse.ArgumentParser]) -> None:
     budget.add_argument("--steps", type=int, help="stop after this many steps in all")
     p.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (default %(default)s)")
     p.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    p.add_argument(
+        "--start",
+        metavar="MODEL",
+        help="begin with the weights of a trained model of the same shape, or with a .safetensors "
+        "file (default: as the experiment says)",
+    )
     p.add_argument("--compile", action="store_true", help="torch.compile: a slow start, then fast")
     p.add_argument("--width", type=int, help="another width than the experiment's")
     p.add_argument("--seed", type=int, help="another seed than the experiment's")

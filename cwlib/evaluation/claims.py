@@ -50,7 +50,8 @@ def _rounded(record: dict) -> dict:
 def records(test: TestSet | Photos) -> list[dict]:
     """All of this module about digits or about photographs, for every trained model of them."""
     digits = isinstance(test, TestSet)
-    names = [n for n in zoo.names() if (zoo.load(n).experiment.dataset == "mnist") == digits]
+    family = "digits" if digits else "photos"  # the papers' nets
+    names = [n for n in zoo.names() if zoo.load(n).net.codec == family]
     return digit_records(names, test) if digits else photo_records(names, test)
 
 
