@@ -14,6 +14,7 @@ from torch import nn
 
 from cwlib import checkpoints, data, training, zoo
 from cwlib.experiments import Experiment
+from cwlib.models import catalogue
 
 CODE_DIGITS = 1000  # training digits that a Huffman code is learnt from
 
@@ -60,6 +61,15 @@ def warm_start(experiment: Experiment, runs: Path, suffix: str = "") -> nn.Modul
             f"cwlib train {name}"
         )
     return zoo.load(path).net
+
+
+def fitting(model: zoo.TrainedModel, experiment: Experiment) -> nn.Module:
+    """A trained net to start an experiment from; raises ValueError unless all its weights fit."""
+    built = catalogue.build(experiment).state_dict()
+    own = model.net.state_dict()
+    if {k: v.shape for k, v in built.items()} != {k: v.shape for k, v in own.items()}:
+        raise ValueError(f"--start: {model.name} has not the shape of {experiment.name}")
+    return model.net
 
 
 def weights(folder: Path, name: str) -> Path:

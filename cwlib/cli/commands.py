@@ -39,7 +39,7 @@ def train(args: argparse.Namespace) -> None:
         budget = training.Budget(steps=args.steps)
     given = zoo.load(args.start) if args.start else None
     if given:
-        start = given.net
+        start = runs.fitting(given, experiment)
     else:
         start = None if args.resume else runs.warm_start(experiment, args.runs)
     model = runs.make(
