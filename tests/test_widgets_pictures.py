@@ -4,6 +4,7 @@ import io
 from dataclasses import replace
 
 import numpy as np
+import own
 import pytest
 import scenes
 import strokes
@@ -105,8 +106,9 @@ def test_a_model_has_the_slider_that_fits_it(both_zoo, tmp_path):
     assert (quality.min, quality.value, quality.max) == (0.0, 1.0, 1.0)
     for value in (1.0, 0.0):
         quality.value = value
-        strength = codec.strength(any_rate, value)
-        assert caption.value == widgets.photo_frame(any_rate, photos[0], strength)[1]
+        size = len(codec.compress(any_rate, photos[0], codec.strength(any_rate, value)))
+        assert caption.value == widgets.photo_frame(any_rate, photos[0], quality=value)[1]
+        assert caption.value.startswith(f"{size:,} bytes")
 
 
 def test_a_frame_with_its_map_of_bits_is_decoded_from_a_real_stream(both_zoo):
@@ -119,6 +121,53 @@ def test_a_frame_with_its_map_of_bits_is_decoded_from_a_real_stream(both_zoo):
         f"{len(blob):,} bytes, {8 * len(blob) / (64 * 96):.2f} bits per pixel, "
         f"{metrics.psnr(image, codec.decompress(blob)):.1f} dB"
     )
+
+
+@pytest.fixture
+def own_model(tmp_path, monkeypatch) -> zoo.TrainedModel:
+    own.save(tmp_path)
+    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)
+    return zoo.load("tiny-own")
+
+
+def test_frames_of_a_net_for_all_rates_are_decoded_from_a_real_stream(own_model):
+    image = own.scene(70, 97)
+    blob = codec.compress(own_model, image, quality=0.8)
+    frame, caption = widgets.photo_frame(own_model, image, quality=0.8)
+    assert caption.startswith(f"{len(blob):,} bytes") and "channels kept" not in caption
+    assert np.array_equal(frame[:, 103:], codec.decompress(blob)) and frame.shape[1] == 2 * 97 + 6
+    picture, caption = widgets.bits_frame(own_model, image, quality=0.8)
+    assert np.array_equal(picture[:, :97], codec.decompress(blob))
+    assert picture.shape == (70, 2 * 97 + 6, 3) and caption.startswith(f"{len(blob):,} bytes")
+    assert (picture[16:32, 119:135] == picture[16, 119]).all()  # a place is 16 x 16 pixels
+
+
+def test_a_net_for_all_rates_has_a_slider_of_quality(own_model):
+    pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
+    image = own.soft(64)
+    *_, quality, _, caption = widgets.explore_photo(own_model, [image]).children
+    assert quality.description == "quality"
+    for value in (1.0, 0.3):
+        quality.value = value
+        size = len(codec.compress(own_model, image, quality=value))
+        assert caption.value.startswith(f"{size:,} bytes")
+
+
+def test_bits_of_the_latents_add_up_to_their_sections(own_model):
+    blob = codec.compress(own_model, own.soft(192), quality=0.7)
+    bits = codec.latent_bits(own_model, codec.unpack(own_model, blob))
+    assert bits.shape == (120, 12, 12) and bits.min() >= 0
+    _, *passes = codec.info(blob).section_bytes
+    assert abs(bits.sum() / 8 - sum(passes)) < 0.04 * sum(passes)  # but for a few escapes
+
+
+def test_bits_of_the_latents_of_paper_2_add_up_to_their_section(both_zoo):
+    model = zoo.load("tiny-photo")
+    blob = codec.compress(model, scenes.scene(160, 192))
+    bits = codec.latent_bits(model, codec.unpack(model, blob))
+    assert bits.shape == (11, 20, 24) and bits.min() >= 0
+    size = codec.info(blob).section_bytes[1]
+    assert abs(bits.sum() / 8 - size) < 0.01 * size + 16
 
 
 def test_an_empty_place_is_darker_in_the_map_of_bits_than_a_busy_one(both_zoo):

@@ -270,6 +270,11 @@ def synthesise(
     return _family(model).synthesise(model, latents, tuple(shape), watch)
 
 
+def latent_bits(model: TrainedModel, latents: AnyLatents) -> np.ndarray:
+    """What each latent of a photograph takes, in bits: (C, h, w); hyper-latents are left out."""
+    return _family(model).latent_bits(model, latents)
+
+
 def _family(model: TrainedModel) -> ModuleType:
     return {"digits": digits, "photos": photos, "photo": photo}[model.net.codec]
 
@@ -315,6 +320,7 @@ __all__ = [
     "decompress",
     "digits",
     "info",
+    "latent_bits",
     "pack",
     "photos",
     "rates",

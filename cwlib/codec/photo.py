@@ -244,6 +244,15 @@ def synthesise(
     return np.stack(images)
 
 
+def latent_bits(model: TrainedModel, latents: Latents) -> np.ndarray:
+    """What each latent takes in the stream by its table, in bits: (C, h, w)."""
+    where = levels(model, latents.level, latents.regions, *latents.symbols.shape[1:])
+    coded = model.coder.walk(latents.y, where, lambda half, *_: half.take(latents.symbols))
+    costs = refine.costs()
+    symbols = np.minimum(np.abs(coded.symbols), costs.shape[1] - 1)
+    return np.where(coded.tables > 0, costs[coded.tables, symbols], 0.0)
+
+
 @torch.no_grad()
 def _latents(
     model: TrainedModel, image: np.ndarray, level: int, regions: Regions | None, watch: Watch

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cwlib import priors
 from cwlib.coding.stream import Header, StreamError
 from cwlib.models.hierarchical import HYPER_DOWNSCALE
 from cwlib.zoo import TrainedModel
@@ -133,6 +134,13 @@ def synthesise(
         picture = picture[0, :, : shape[0], : shape[1]].permute(1, 2, 0)  # (H, W, 3 or 1)
         images.append(picture.numpy().reshape(shape))
     return np.stack(images)
+
+
+@torch.no_grad()
+def latent_bits(model: TrainedModel, latents: Latents) -> np.ndarray:
+    """What each latent takes by the scale that the model gives it, in bits: (C, h, w)."""
+    z, y = (torch.from_numpy(a).float()[None] for a in (latents.z, latents.y))
+    return -torch.log2(priors.gaussian_likelihood(z, model.net.scales(y)))[0].numpy()
 
 
 def _pixels(model: TrainedModel, strength: float, grey: bool, z_hat: Tensor) -> Tensor:

@@ -59,18 +59,23 @@ def explore_importance(model: zoo.TrainedModel, digits: np.ndarray) -> widgets.V
 
 
 def photo_frame(
-    model: zoo.TrainedModel, image: np.ndarray, importance: float = 1.0
+    model: zoo.TrainedModel,
+    image: np.ndarray,
+    importance: float = 1.0,
+    *,
+    quality: float | None = None,
 ) -> tuple[np.ndarray, str]:
     """Original | reconstruction | kept channels in one picture; a caption with the stream's size.
 
-    image: uint8 (H, W, 3), sides multiples of 8; model: of photographs. The third part is there
-    where the model has a mask. What is shown is decoded from a real stream.
+    image: uint8 (H, W, 3), sides multiples of 8; model: of photographs; quality: 0..1, of a model
+    of many rates. The third part is there where the model has a mask. What is shown is decoded from
+    a real stream.
     """
     import torch
 
     from cwlib import codec, metrics, viz
 
-    blob = codec.compress(model, image, importance)
+    blob = codec.compress(model, image, importance, quality=quality)
     decoded = codec.synthesise(model, [codec.unpack(model, blob)], image.shape)[0]
     shown = [image, decoded]
     rate, psnr = metrics.bpp(len(blob), image.shape), metrics.psnr(image, decoded)
@@ -86,26 +91,29 @@ def photo_frame(
 
 
 def bits_frame(
-    model: zoo.TrainedModel, image: np.ndarray, importance: float = 1.0, vmax: float = 2.0
+    model: zoo.TrainedModel,
+    image: np.ndarray,
+    importance: float = 1.0,
+    vmax: float = 2.0,
+    *,
+    quality: float | None = None,
 ) -> tuple[np.ndarray, str]:
     """Decoded | bits spent at each place, as one picture; a caption with the stream's size.
 
-    image: uint8 (H, W, 3); model: of photographs. The map is -log2 of what the model expects of the
-    latents at a place, in bits per pixel, hyper-latents left out; dark is 0, yellow vmax and more.
+    image: uint8 (H, W, 3); model: of photographs; quality: as in `photo_frame`. The map is what the
+    latents at a place take, in bits per pixel, hyper-latents left out; dark is 0, yellow vmax and
+    more.
     """
-    import torch
+    from cwlib import codec, metrics, viz
 
-    from cwlib import codec, metrics, priors, viz
-
-    blob = codec.compress(model, image, importance)
+    blob = codec.compress(model, image, importance, quality=quality)
     latents = codec.unpack(model, blob)
     decoded = codec.synthesise(model, [latents], image.shape)[0]
-    with torch.no_grad():
-        z, y = (torch.from_numpy(a).float()[None] for a in (latents.z, latents.y))
-        p = priors.gaussian_likelihood(z, model.net.scales(y))  # (1, C, h, w)
-    spent = -torch.log2(p).sum(1)[0].numpy() / 64  # (h, w), a place is 8 x 8 pixels
+    spent = codec.latent_bits(model, latents).sum(0)  # (h, w)
     h, w = image.shape[:2]
-    spread = viz.colour_map(spent, 8 * len(spent), 8 * spent.shape[1], vmax=vmax)[:h, :w]
+    side = (h + -h % model.net.downscale) // len(spent)  # of a place, in pixels
+    spent = spent / side**2
+    spread = viz.colour_map(spent, side * len(spent), side * spent.shape[1], vmax=vmax)[:h, :w]
     rate, psnr = metrics.bpp(len(blob), image.shape), metrics.psnr(image, decoded)
     caption = f"{len(blob):,} bytes, {rate:.2f} bits per pixel, {psnr:.1f} dB"
     return viz.side_by_side([decoded, spread]), caption
@@ -117,8 +125,6 @@ def explore_photo(model: zoo.TrainedModel, photos: Sequence[np.ndarray]) -> widg
     photos: uint8 (H, W, 3) each. Every move encodes and decodes a part of at most 256x256 again.
     The last slider is the quality of a model of many rates, else the factor of the map, if any.
     """
-    from cwlib import codec
-
     e = model.experiment
     number = live.slider("photograph", 1, 1, len(photos), 1)
     down, across = (
@@ -133,8 +139,9 @@ def explore_photo(model: zoo.TrainedModel, photos: Sequence[np.ndarray]) -> widg
 
     def frame() -> tuple[np.ndarray, str]:
         part = part_of(photos[number.value - 1], down.value, across.value)
-        last = sliders[-1].value if len(sliders) > 3 else 1.0
-        return photo_frame(model, part, codec.strength(model, last) if e.gains else last)
+        if e.gains:
+            return photo_frame(model, part, quality=sliders[-1].value)
+        return photo_frame(model, part, sliders[-1].value if len(sliders) > 3 else 1.0)
 
     return live.explorer(sliders, frame)
 

@@ -63,8 +63,7 @@ class Rivals:
         from cwlib import codec
 
         if quality not in self._files:
-            strength = codec.strength(self.model, quality)
-            self._files[quality] = codec.compress(self.model, self.image, strength)
+            self._files[quality] = codec.compress(self.model, self.image, quality=quality)
         return self._files[quality]
 
     def decoded(self, name: str, quality: float) -> Decoded:
