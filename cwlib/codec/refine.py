@@ -39,10 +39,13 @@ from cwlib.coding.tables import TOTAL
 from cwlib.models.photo import PATCH, Photo, on_grid
 
 EFFORTS = range(10)
-STEPS = {2: 15, 3: 15, 4: 20, 5: 30, 6: 40, 7: 60, 8: 80, 9: 140}  # what each effort adds
+STEPS = {2: 10, 3: 15, 4: 15, 5: 20, 6: 40, 7: 60, 8: 80, 9: 120}  # what each effort adds
 MAX_PIXELS = 2**22  # of a picture that is refined: slopes need some 300 bytes of memory a pixel
-RATE = 5e-3  # of Adam, in rounding steps
+RATE = 1e-2  # of Adam, in rounding steps
 HOT, COLD = 0.5, 0.2  # temperature of the drawing at the begin and at the end of a leg
+# What a squared error counts when symbols are rounded towards zero: more than alone, as many errors
+# of one sign add up. How much more differs, so all are tried; the last is plain rounding.
+CAUTIONS = (3.0, 6.0, 1e9)
 SEED = 0  # of the drawing: the same picture has the same stream
 
 
@@ -128,8 +131,11 @@ def search(picture: Picture, z: Tensor, y: Tensor, effort: int, watch: Watch = i
     worth = picture.worth(best.coded.values.astype(np.float32) / GRID)
 
     def better(best: Candidate, z: Tensor, y: Tensor) -> Candidate:
-        coded = picture.coder.walk(_whole(y), picture.levels, thrifty(_array(z), worth))
-        return min(best, picture.candidate(_whole(y), coded), key=lambda c: c.cost)
+        for caution in CAUTIONS:
+            fill = thrifty(_array(z), caution * worth)
+            coded = picture.coder.walk(_whole(y), picture.levels, fill)
+            best = min(best, picture.candidate(_whole(y), coded), key=lambda c: c.cost)
+        return best
 
     best = better(best, z, y)
     z, y = (t.detach().clone().requires_grad_() for t in (z, y))
