@@ -185,6 +185,31 @@ def copy_matching(source: nn.Module, target: nn.Module) -> int:
     return len(shared)
 
 
+def optimizer(experiment: Experiment, groups: list[dict]) -> torch.optim.Optimizer:
+    """The optimiser of an experiment. Raises ValueError where its package is missing."""
+    e = experiment
+    if e.optimizer == "adam":
+        return torch.optim.Adam(groups, e.lr, fused=True)
+    if e.optimizer == "sgd":
+        return torch.optim.SGD(groups, e.lr, momentum=e.momentum)
+    try:
+        import pytorch_optimizer
+    except ImportError as error:
+        raise ValueError(
+            f"the optimiser {e.optimizer} needs a package: pip install pytorch-optimizer"
+        ) from error
+    if e.optimizer == "soap":
+        return pytorch_optimizer.SOAP(groups, e.lr, weight_decay=0.0, precondition_frequency=10)
+    kernels = [  # Muon is for matrices between hidden layers; it leaves the rest to Adam
+        {**group, "params": [p for p in group["params"] if (p.ndim == 4) == matrices]}
+        | {"use_muon": matrices and group["factor"] == 1.0}
+        for group in groups
+        for matrices in (True, False)
+    ]
+    kernels = [group for group in kernels if group["params"]]
+    return pytorch_optimizer.Muon(kernels, e.lr, use_adjusted_lr=True, adamw_lr=e.lr)
+
+
 @contextlib.contextmanager
 def _whole_step() -> Iterator[None]:
     """Ctrl-C inside waits for the end: half an optimiser step must not get into a checkpoint."""
@@ -227,10 +252,7 @@ class _Loop:
         groups = [{"params": list(model.parameters()), "factor": 1.0}]
         if hasattr(model, "parameter_groups"):
             groups = model.parameter_groups()
-        if experiment.optimizer == "sgd":
-            self.optimizer = torch.optim.SGD(groups, experiment.lr, momentum=experiment.momentum)
-        else:
-            self.optimizer = torch.optim.Adam(groups, experiment.lr, fused=True)
+        self.optimizer = optimizer(experiment, groups)
 
     def run(
         self, source: batches.Digits | batches.Crops, progress_bar: bool, compiled: bool

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -117,3 +119,35 @@ def test_a_start_that_does_not_fit_is_refused(here, capsys, tiny_photo_weights):
     assert cli.main(words.split()) == 2
     assert "tiny-photo has not the shape of tiny-own" in capsys.readouterr().err
     assert not Path("r/tiny-own/tiny-own.json").exists()
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd", "soap", "muon"])
+def test_every_optimiser_is_given_all_weights_and_lowers_the_loss(tmp_path, name):
+    if name in ("soap", "muon"):
+        pytest.importorskip("pytorch_optimizer", reason="needs pip install pytorch-optimizer")
+    experiment = replace(own.EXPERIMENT, optimizer=name, ema=0.0, lr=1e-3)
+    run = train(
+        experiment, tmp_path, Budget(steps=30), images=PHOTOS, progress_bar=False, log_every=10
+    )
+    assert run.curve[-1]["loss"] < run.curve[0]["loss"]
+    start = own.Photo(experiment)
+    start.start(torch.cat([_source(experiment).at(k) for k in range(100)]) / 255)
+    before = dict(start.named_parameters())
+    assert not any(torch.equal(p, before[name]) for name, p in run.model.named_parameters())
+
+
+def _source(experiment) -> batches.Pyramid:
+    return batches.source(experiment, PHOTOS, progress_bar=False)
+
+
+def test_an_optimiser_whose_package_is_missing_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pytorch_optimizer", None)
+    with pytest.raises(ValueError, match="pip install pytorch-optimizer"):
+        train(replace(own.EXPERIMENT, optimizer="soap"), tmp_path, Budget(steps=1), images=PHOTOS)
+
+
+def test_a_cold_start_knows_no_components():
+    net = own.Photo(replace(own.EXPERIMENT, linear_start=False))
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    net.start(torch.rand(2, 3, 64, 64))
+    assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())

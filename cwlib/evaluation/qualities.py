@@ -11,6 +11,7 @@ import os
 from functools import partial
 
 import numpy as np
+import torch
 
 from cwlib import codec, zoo
 from cwlib.evaluation import photos
@@ -19,6 +20,7 @@ from cwlib.evaluation.photos import RATES, Coded, Photos
 QUALITIES = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)
 EFFORTS = (1, 5, 9)  # beside 0, for the records of what more time gives
 EFFORT_QUALITIES = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75)
+STUDY_QUALITIES = (0.25, 0.5, 0.75)
 
 
 def one_setting_records(
@@ -42,6 +44,19 @@ def equal_rate_records(
         wish = {"bpp": rate, "effort": effort}
         records += _records(name, test, codec.compress_to, wish, more, progress)
     return records
+
+
+def study_record(name: str | os.PathLike, test: Photos, progress: bool = True) -> dict:
+    """The mean at the usual quality, and `cost`: R + lambda_2 D as training weighs it, the mean of
+    STUDY_QUALITIES. Real streams."""
+    net, means, costs = zoo.load(name).net, {}, []
+    for quality in STUDY_QUALITIES:
+        wish = {"quality": quality}
+        means[quality] = _records(name, test, codec.compress, wish, wish, progress)[0]
+        lambda_2, middle = (net.lambda_2(torch.tensor(q)).item() for q in (quality, 0.5))
+        cost = means[quality]["bpp"] + lambda_2 * means[quality]["mse"]
+        costs.append((middle / lambda_2) ** 0.5 * cost)
+    return {**means[0.5], "cost": round(float(np.mean(costs)), 5)}
 
 
 def _records(name, test: Photos, compress, wish: dict, more: dict, progress: bool) -> list[dict]:

@@ -26,7 +26,7 @@ from cwlib import (
 )
 from cwlib.coding import rans
 from cwlib.coding.tables import Tables
-from cwlib.evaluation import digits, photos
+from cwlib.evaluation import digits, photos, qualities
 from cwlib.experiments import Experiment, Study
 
 DIGITS = 500  # test digits that a study measures on
@@ -59,7 +59,7 @@ def run(
             if kind not in tests:
                 sources[kind] = runs.training_set(experiment, photographs)
                 tests[kind] = digits.mnist(DIGITS) if kind == "mnist" else photos.kodak()
-            model = trained(experiment, folder, sources[kind], device)
+            model = trained(experiment, folder, sources[kind], device, study.minutes)
             record = measured(model, folder, tests[kind], sources[kind])
             yield command(study, name, seed), {"study": study.name, **record}
 
@@ -75,11 +75,16 @@ def run_folder(experiment: Experiment, folder: Path) -> Path:
 
 
 def trained(
-    experiment: Experiment, folder: Path, source: runs.TrainingSet, device: str = "auto"
+    experiment: Experiment,
+    folder: Path,
+    source: runs.TrainingSet,
+    device: str = "auto",
+    minutes: float | None = None,
 ) -> zoo.TrainedModel:
     """The model of a run: trained now, or as an earlier one left it.
 
-    What it starts from is trained first, with the same seed. A run that was stopped goes on.
+    minutes: how long; None: as many steps as the experiment says. What it starts from is trained
+    first, with the same seed. A run that was stopped goes on.
     """
     here = run_folder(experiment, folder)
     found = runs.finished(experiment, here)
@@ -89,8 +94,11 @@ def trained(
     if experiment.warm_start is not None:
         first = replace(experiments.get(experiment.warm_start), seed=experiment.seed)
         start = trained(first, folder, source, device).net
-    budget = training.Budget(steps=experiment.steps)
     words = f"cwlib train {experiment.name} --seed {experiment.seed}"
+    if minutes:
+        budget, words = training.Budget(seconds=60 * minutes), f"{words} --minutes {minutes:g}"
+    else:
+        budget = training.Budget(steps=experiment.steps)
     begun = (here / "checkpoint.pt").exists()
     return runs.make(
         experiment, words, here, source, start=start, budget=budget, device=device, resume=begun
@@ -106,8 +114,11 @@ def measured(
     """The mean over the test images, and what was spent."""
     e, card = model.experiment, model.card
     path = runs.weights(run_folder(e, folder), model.name)
-    measure = digits.model_records if e.dataset == "mnist" else photos.model_records
-    record = measure(path, test)[0]
+    if model.net.codec == "photo":
+        record = qualities.study_record(path, test)
+    else:
+        measure = digits.model_records if e.dataset == "mnist" else photos.model_records
+        record = measure(path, test)[0]
     record |= {k: card[k] for k in ("steps", "seconds", "device")}
     record |= {"batch_size": e.batch_size, "width": e.width}
     record["curve"] = training.thinned(card["curve"], CURVE_ROWS)

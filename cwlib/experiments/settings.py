@@ -20,7 +20,7 @@ class Experiment:
     reading: str = "double"  # which bits a map level keeps (importance.READINGS)
     map_channels: int | None = None  # None: as many as the code has
     lambda_rate: float = 0.0  # weight of the rate term; 0 is the paper's plain MSE
-    optimizer: str = "adam"  # adam | sgd
+    optimizer: str = "adam"  # adam | sgd | soap | muon
     lr: float = 2e-3
     momentum: float = 0.9  # sgd only; 0 is what the paper's text says
     schedule: str = "cosine"  # a shape of training.SCHEDULES
@@ -41,6 +41,7 @@ class Experiment:
     # one model for many rates: every training image draws a strength s in [strength_min, 1]
     strength_min: float = 1.0  # s scales the importance map; 1: always whole, as in the paper
     lambda_2_low: float = 0.0  # lambda_2 at s = strength_min; 0: the same for all s
+    linear_start: bool = True  # photo: principal components in the linear path at the start
     gains: int = 0  # step sizes per channel that are learnt at so many strengths; 0: all are 1
     # studies of ours on paper 1's nets
     fixed_level: int | None = None  # cw1: the map is this level everywhere, that is: no map

@@ -7,19 +7,24 @@ over seeds, and not how good the method can be.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from cwlib.experiments.photo import PHOTO
 from cwlib.experiments.settings import Experiment
 
 
 @dataclass(frozen=True)
 class Study:
-    """A question, the experiments that answer it, and the seeds that each is trained with."""
+    """A question, the experiments that answer it, and the seeds that each is trained with.
+
+    minutes: all members have the same time; None: each has its own number of steps.
+    """
 
     name: str
     question: str
     members: tuple[str, ...]
     seeds: tuple[int, ...] = (0, 1, 2)
+    minutes: float | None = None
 
 
 # --- photographs ---------------------------------------------------------------------------------
@@ -69,6 +74,25 @@ _PHOTOS = [
         steps=1200,
         warm_start="small-m",
     ),
+]
+
+# --- how to train in a given time ----------------------------------------------------------------
+
+_LEARNERS = [
+    replace(PHOTO[0], name=f"learn-{name}", note=f"study: photo, {note}", **more)
+    for name, note, more in [
+        ("adam", "trained as it is", {}),
+        ("lr3e-4", "half the learning rate", dict(lr=3e-4)),
+        ("lr1.2e-3", "twice the learning rate", dict(lr=1.2e-3)),
+        ("batch8", "batches of 8", dict(batch_size=8)),
+        ("batch32", "batches of 32", dict(batch_size=32)),
+        ("crop256", "4 crops of 256x256 in place of 16 of 128x128", dict(crop=256, batch_size=4)),
+        ("cosine", "a schedule that falls from the middle on", dict(schedule="cosine")),
+        ("plain", "no average of the weights", dict(ema=0.0)),
+        ("cold", "no principal components to start from", dict(linear_start=False)),
+        ("soap", "SOAP in place of Adam", dict(optimizer="soap")),
+        ("muon", "Muon in place of Adam, for the convolutions", dict(optimizer="muon")),
+    ]
 ]
 
 # --- digits --------------------------------------------------------------------------------------
@@ -143,7 +167,7 @@ _DIGITS = [
     ),
 ]
 
-SMALL: list[Experiment] = _PHOTOS + _DIGITS
+SMALL: list[Experiment] = _PHOTOS + _LEARNERS + _DIGITS
 
 
 def _names(*starts: str) -> tuple[str, ...]:
@@ -177,6 +201,13 @@ STUDIES: dict[str, Study] = {
             "does a map pay at equal total rate, against the same number of bits everywhere?",
             _names("tiny-cw1", *(f"tiny-uniform-{bits}" for bits in _UNIFORM)),
             (0, 1, 2, 3, 4, 5),  # after three of them no interval left zero out
+        ),
+        Study(
+            "learning",
+            "photo: how to train in ten minutes of one core?",
+            tuple(e.name for e in _LEARNERS),
+            (0,),
+            minutes=10,
         ),
         Study(
             "quantisers",

@@ -278,6 +278,8 @@ class Photo(nn.Module):
         sqrt(B) balances the derivatives of rate, log2(1 / step) / 256 bits a pixel, and of
         lambda_2 D, where D = step^2 / 12 / 768. Means and scales start where they belong.
         """
+        if not self.experiment.linear_start:
+            return
         patches = F.pixel_unshuffle(x.float() - 0.5, PATCH).movedim(1, -1).flatten(0, -2)
         mean = patches.mean(0)  # (768,)
         variances, basis = torch.linalg.eigh(torch.cov(patches.T.double()))
