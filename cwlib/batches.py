@@ -156,7 +156,7 @@ class Draws(NamedTuple):
     """
 
     strength: Tensor
-    noise: tuple[Tensor, ...]
+    noise: tuple[Tensor, ...] | None
     quality: Tensor | None = None
 
 

@@ -38,6 +38,8 @@ def loss_terms(
     vgg: what `features` returns.
     """
     if hasattr(model, "loss_terms"):  # the net knows what it minimises
+        if draws is None:
+            return model.loss_terms(x, x.new_full((len(x), 1, 1, 1), 0.5))
         return model.loss_terms(x, draws.quality, draws.noise)
     if experiment.model == "hierarchical":
         return _hierarchical_terms(experiment, model, x, draws, vgg)

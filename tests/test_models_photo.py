@@ -143,9 +143,7 @@ def test_the_loss_weighs_every_rate_alike(net, x):
 def test_training_draws_qualities_from_the_whole_range_and_regions():
     e = replace(own.EXPERIMENT, batch_size=16)
     shapes = Photo(e).noise_shapes(128, 128)
-    drawn = [
-        batches.draws(e, shapes, step, torch.device("cpu"), maps=(8, 8)) for step in range(40)
-    ]
+    drawn = [batches.draws(e, shapes, step, torch.device("cpu"), maps=(8, 8)) for step in range(40)]
     maps = torch.stack([d.quality for d in drawn])  # (40, 16, 1, 8, 8)
     assert maps.shape == (40, 16, 1, 8, 8) and 0 <= maps.min() and maps.max() <= 1
     several = (maps.amax(dim=(2, 3, 4)) > maps.amin(dim=(2, 3, 4))).float().mean()
@@ -165,3 +163,17 @@ def test_the_groups_of_parameters_are_all_of_them(net):
     named = {id(p) for p in net.parameters()}
     assert sum(len(g["params"]) for g in groups) == len(named)
     assert {id(p) for g in groups for p in g["params"]} == named
+
+
+def test_rates_are_those_of_noisy_or_of_rounded_latents(net, x):
+    """Without noise the rate is what the coder pays; with it, what training pays on average."""
+    y, z = net.noise_shapes(64, 128)
+    still = (torch.zeros(1, *y), torch.zeros(1, *z))
+    rng = torch.Generator().manual_seed(0)
+    drawn = [tuple(torch.rand(1, *s, generator=rng) - 0.5 for s in (y, z)) for _ in range(20)]
+    rounded, unrounded = net(x, 0.5).bits, net(x, 0.5, still).bits
+    noisy = torch.stack([net(x, 0.5, noise).bits for noise in drawn]).detach()
+    assert noisy.std() > 0 and noisy.mean() == pytest.approx(rounded.item(), rel=0.1)
+    assert not torch.equal(rounded, unrounded)
+    for noise in (None, drawn[0]):  # the picture is that of rounded latents
+        assert torch.equal(net(x, 0.5, noise).x_hat, net(x, 0.5).x_hat)

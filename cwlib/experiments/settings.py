@@ -41,6 +41,7 @@ class Experiment:
     # one model for many rates: every training image draws a strength s in [strength_min, 1]
     strength_min: float = 1.0  # s scales the importance map; 1: always whole, as in the paper
     lambda_2_low: float = 0.0  # lambda_2 at s = strength_min; 0: the same for all s
+    rounded_from: float = 1.0  # photo: share of a run behind which rates are of rounded latents
     linear_start: bool = True  # photo: principal components in the linear path at the start
     gains: int = 0  # step sizes per channel that are learnt at so many strengths; 0: all are 1
     # studies of ours on paper 1's nets

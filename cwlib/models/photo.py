@@ -219,8 +219,8 @@ def _rounded(z: Tensor, mu: Tensor) -> Tensor:
 class Photo(nn.Module):
     """The whole codec. N = experiment.width filters at 1/8, C = experiment.channels latents.
 
-    In training, rounding is straight-through for the decoder and pass 2, and additive noise for
-    the rate; in eval mode it is rounding.
+    Rounding is straight-through for the decoder and pass 2. For the rate, training puts noise in
+    its place, but for the end of a run (Experiment.rounded_from).
     """
 
     codec = "photo"  # the family of cwlib.codec that makes streams with it
@@ -369,11 +369,17 @@ class Photo(nn.Module):
                 )
                 one, largest = np.full(1, 1 / GRID), np.full(1, ACTIVATION_MAX)
 
-    def forward(self, x: Tensor, quality: float | Tensor = 0.5, noise: tuple = (None, None)):
+    def forward(
+        self,
+        x: Tensor,
+        quality: float | Tensor = 0.5,
+        noise: tuple[Tensor, Tensor] | None = None,
+    ) -> Output:
         """x: (B, 3, H, W) in [0, 1], H and W multiples of `downscale`.
 
-        quality: 0..1, (B,) or (B, 1, H/16, W/16). noise: for hyper-latents and latents in training.
-        Returns an `Output` whose z and z_hat are in steps of this quality.
+        quality: 0..1, (B,) or (B, 1, H/16, W/16). noise: for hyper-latents and latents, whose rate
+        is then that of values + noise; None: of the rounded ones. Returns an `Output` whose z and
+        z_hat are in steps of this quality.
         """
         if x.shape[1] != 3 or x.shape[2] % self.downscale or x.shape[3] % self.downscale:
             raise ValueError(
@@ -386,9 +392,9 @@ class Photo(nn.Module):
         y_hat = quantize.straight_through(y.round(), y)
         z_hat, mu, sigma = self.passes(z, self.h_s(y_hat), s, _rounded)
         with torch.autocast(x.device.type, enabled=False):  # likelihoods need float32
-            r = self._for_rate(z, z_hat, noise[1]) - mu
-            latent_bits = priors.bits(priors.gaussian_likelihood(r, sigma))
-        hyper_bits = priors.bits(self.hyper_prior(self._for_rate(y, y_hat, noise[0])))
+            y_rate, z_rate = (y_hat, z_hat) if noise is None else (y + noise[0], z + noise[1])
+            latent_bits = priors.bits(priors.gaussian_likelihood(z_rate - mu, sigma))
+            hyper_bits = priors.bits(self.hyper_prior(y_rate))
         x_hat = self.g_s(z_hat * self.undo(s), s)
         return Output(x_hat, z, z_hat, latent_bits, hyper_bits)
 
@@ -396,11 +402,6 @@ class Photo(nn.Module):
         """A quality for all of x, one for each image, or a map: what each knot counts."""
         quality = torch.as_tensor(quality, dtype=torch.float32, device=x.device)
         return shares(quality if quality.ndim == 4 else quality.view(-1, 1, 1, 1), self.knots)
-
-    def _for_rate(self, value: Tensor, rounded: Tensor, noise: Tensor | None) -> Tensor:
-        if not self.training:
-            return rounded
-        return value + (torch.rand_like(value) - 0.5 if noise is None else noise)
 
     def passes(
         self, z: Tensor, features: Tensor, s: Tensor, rounded: Callable[[Tensor, Tensor], Tensor]
@@ -417,7 +418,7 @@ class Photo(nn.Module):
         return torch.where(early, z_1, rounded(z, mu_2)), mu, sigma
 
     def loss_terms(
-        self, x: Tensor, quality: Tensor, noise: tuple[Tensor | None, Tensor | None] = (None, None)
+        self, x: Tensor, quality: Tensor, noise: tuple[Tensor, Tensor] | None = None
     ) -> dict[str, Tensor]:
         """R + lambda_2 D of crops x (B, 3, H, W), at qualities (B, 1, H/16, W/16).
 
