@@ -18,6 +18,7 @@
     masks     what masks keep, quantisers with what stands for them in training
     ablations runs of several seeds: curves, courses, differences with their spread
     relatives other ways to spend bits: rates far apart, codecs over data sets, a lattice
+    one_net   one net for all rates: boxes and arrows, steps over quality, what is coded when
 
 Figures are small and their letters large, so that they can be read on a phone; their background is
 white in dark mode too. `viz.style()` sets the look once per session, before anything is drawn. A
@@ -75,6 +76,7 @@ from cwlib.viz.labels import label_line
 from cwlib.viz.look import COLOURS, LABELS, STYLE, WIDTH, method_style, new_axes, style
 from cwlib.viz.maps import cells_with_ink, colour_map, importance_grid, importance_overlay
 from cwlib.viz.masks import bit_grids, level_histograms, mask_maps, stand_in
+from cwlib.viz.one_net import checkerboards, dial_curves, flow
 from cwlib.viz.photos import (
     channel_mosaic,
     channel_prices,
@@ -112,16 +114,19 @@ __all__ = [
     "cells_with_ink",
     "channel_mosaic",
     "channel_prices",
+    "checkerboards",
     "codec_lines",
     "coin",
     "colour_map",
     "coloured_numbers",
     "count_bars",
     "count_savings",
+    "dial_curves",
     "difference_rows",
     "digit_scatter",
     "fields_of_view",
     "flips_by_byte",
+    "flow",
     "gains_by_image",
     "hexdump",
     "hierarchy",
