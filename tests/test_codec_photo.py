@@ -166,6 +166,7 @@ def test_a_size_below_all_qualities_is_refused(model):
         ({"importance": 0.5}, ValueError, "no importance map to scale: give a quality"),
         ({"effort": 10}, ValueError, r"effort must be a whole number of 0\.\.9, got 10"),
         ({"effort": 1.5}, ValueError, "effort must be a whole number"),
+        ({"effort": 1.0}, ValueError, "effort must be a whole number"),
         ({"roi": disc(70, 98)}, ValueError, "size, 70x97, got 70x98"),
         ({"roi": np.zeros((70, 97), np.uint8)}, ValueError, "black everywhere"),
         ({"roi": np.ones((70, 97))}, TypeError, "grey uint8 picture"),

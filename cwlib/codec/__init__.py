@@ -154,7 +154,7 @@ def _encoder(
     """What makes the stream of a level of quality."""
     if importance != 1.0:
         raise ValueError(f"{model.name} has no importance map to scale: give a quality, 0..1")
-    if effort not in refine.EFFORTS:
+    if not isinstance(effort, (int, np.integer)) or effort not in refine.EFFORTS:
         raise ValueError(f"effort must be a whole number of 0..9, got {effort}")
     if effort > 1 and image.shape[0] * image.shape[1] > refine.MAX_PIXELS:
         raise ValueError(
@@ -322,6 +322,7 @@ __all__ = [
     "info",
     "latent_bits",
     "pack",
+    "photo",
     "photos",
     "rates",
     "strength",

@@ -19,7 +19,7 @@ from cwlib.evaluation.photos import RATES, Coded, Photos
 
 QUALITIES = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)
 EFFORTS = (1, 5, 9)  # beside 0, for the records of what more time gives
-EFFORT_QUALITIES = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75)
+EFFORT_QUALITIES = (0.25, 0.375, 0.5, 0.625)
 STUDY_QUALITIES = (0.25, 0.5, 0.75)
 
 
