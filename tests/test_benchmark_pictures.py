@@ -88,6 +88,15 @@ def test_a_coder_that_offers_no_nets_to_run_apart_has_no_shares(
     assert row == {"peak_mib": 12.5}
 
 
+def test_the_memory_is_that_of_the_script_and_not_of_who_starts_it():
+    ours = pictures._peak_mib("")
+    kept = bytearray(200 << 20)
+    kept[:: 1 << 12] = b"x" * (len(kept) >> 12)  # every page is in use
+    assert 1 < pictures._peak_mib("") < ours + 50
+    assert pictures._peak_mib("kept = bytearray(b'x' * (100 << 20))") > ours + 80
+    assert pictures._peak_mib("raise SystemExit(1)") is None
+
+
 def test_all_codecs_get_near_the_rate_where_they_can():
     picture = scenes.scene(128, 192)
     for name in pictures.RIVALS:

@@ -34,14 +34,24 @@ Decode = Callable[[object], np.ndarray]
 Prepare = Callable[[np.ndarray], tuple[Encode, Decode]]
 
 # What one picture takes of memory is measured in a process of its own: its first second is loading.
-MEMORY_SCRIPT = """
-import resource, sys
+ONE_PICTURE = """
+import sys
 import numpy as np
 from cwlib import codec, zoo
 shape = tuple(map(int, sys.argv[2].split("x")))
 image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 codec.decompress(codec.compress(zoo.load(sys.argv[1]), image))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+# Linux lets getrusage's figure begin with that of the process which started this one; VmHWM is its
+# own. In MiB.
+PRINT_PEAK = """
+import pathlib, resource, sys
+status = pathlib.Path("/proc/self/status")
+if status.exists():
+    print(int(status.read_text().split("VmHWM:")[1].split()[0]) / 2**10)
+else:
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
 """
 
 
@@ -188,7 +198,8 @@ def _details(model: TrainedModel, image: np.ndarray, row: dict) -> dict:
     `coding_share`: entropy coding alone; `tables_share`: the nets in whole numbers that pick its
     tables. Both only where the model's coder lets those nets run apart.
     """
-    details = {"peak_mib": _peak_mib(model.name, image.shape)}
+    size = "x".join(map(str, image.shape))
+    details = {"peak_mib": _peak_mib(ONE_PICTURE, model.name, size)}
     latents = codec.unpack(model, _ours(model, image)[0]())
     pick = _table_picker(model, latents)
     if pick is None:
@@ -208,14 +219,11 @@ def _table_picker(model: TrainedModel, latents: AnyLatents) -> Callable[[], obje
     return None if pick is None else partial(pick, latents.y)
 
 
-def _peak_mib(name: str, shape: tuple[int, ...]) -> float | None:
-    """Memory in MiB; None where the system does not tell (Windows)."""
-    command = [sys.executable, "-c", MEMORY_SCRIPT, name, "x".join(map(str, shape))]
+def _peak_mib(script: str, *arguments: str) -> float | None:
+    """Memory in MiB of a process that runs the script; None where the system does not tell."""
+    command = [sys.executable, "-c", script + PRINT_PEAK, *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        return None
-    unit = 1 if sys.platform == "darwin" else 1024
-    return int(done.stdout) * unit / 2**20
+    return None if done.returncode else float(done.stdout.split()[-1])
 
 
 def _one_picture(encode: Encode, decode: Decode, repeats: int) -> Timing:
