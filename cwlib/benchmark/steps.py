@@ -143,12 +143,12 @@ def _beside(width: int, repeats: int) -> dict[str, dict]:
 
 
 def _step(experiment: Experiment, half: bool = True) -> Step:
-    """A step of `cwlib train`, at the end of a run, where the learning rate is least."""
+    """A step of `cwlib train`, as at the beginning of a run, where the learning rate is small."""
     torch.manual_seed(0)
     net = catalogue.build(experiment).to(memory_format=torch.channels_last).train()
     budget, team = training.Budget(steps=1), parallel.Team(torch.device("cpu"))
     loop = training._Loop(experiment, net, Path(), budget, team, half, log_every=1)
-    return partial(loop.one_step, training.Objective(experiment, net), _source(experiment), 1.0)
+    return partial(loop.one_step, training.Objective(experiment, net), _source(experiment), 0.0)
 
 
 def _peer(experiment: Experiment, half: bool) -> Step:
