@@ -290,7 +290,7 @@ class _Loop:
         self, objective: nn.Module, source: batches.Digits | batches.Crops, share: float
     ) -> None:
         x, draws = self.inputs(source)
-        if share >= self.experiment.rounded_from:
+        if draws is not None and share >= self.experiment.rounded_from:
             draws = draws._replace(noise=None)
         for group in self.optimizer.param_groups:
             group["lr"] = group["factor"] * learning_rate(self.experiment, share)

@@ -8,7 +8,7 @@ from math import log2
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cwlib.coding import frequencies, gaussian
@@ -69,6 +69,7 @@ def test_no_exchange_of_one_count_saves_bits(p):
 @given(WEIGHTS, st.sampled_from([0.5, 4.0, 2.0**-30]))
 def test_the_unit_of_the_weights_does_not_matter(p, factor):
     p = np.array(p)
+    assume((p * factor > 0).any())  # the smallest numbers have no half
     assert np.array_equal(from_probabilities(p), from_probabilities(p * factor))
 
 
