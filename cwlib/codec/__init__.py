@@ -31,6 +31,7 @@ from types import ModuleType
 import numpy as np
 
 from cwlib import zoo
+from cwlib.baselines import RateTooLow
 from cwlib.codec import digits, photo, photos, rates, refine
 from cwlib.codec.digits import Latents
 from cwlib.codec.photos import Watch
@@ -110,7 +111,7 @@ def compress_to(
     """The largest stream of at most `bpp` bits a pixel that the model's qualities 0 to 1 make.
 
     Found by bisection, with at most 9 real streams. effort, roi: as in `compress`. Raises
-    ValueError for a rate below them, with the rates that there are, and as `compress` does.
+    RateTooLow (a ValueError) below them, with the rates that there are, and as `compress` does.
     """
     image, pixels = _check_image(model, image), image.shape[0] * image.shape[1]
     if model.net.codec == "photo":
@@ -135,7 +136,7 @@ def compress_to(
         blob = found and found[1]
     if blob is None:
         least, most = (8 * len(encode(level)) / pixels for level in (choices[0], choices[-1]))
-        raise ValueError(
+        raise RateTooLow(
             f"{model.name} codes this picture in {math.ceil(1e4 * least) / 1e4:.4f} to {most:.4f} "
             f"bits a pixel (quality 0 to 1), not in {bpp:g}"
         )
@@ -313,6 +314,7 @@ def _padded_pixels(height: int, width: int, step: int) -> int:
 __all__ = [
     "Info",
     "Latents",
+    "RateTooLow",
     "StreamError",
     "analyse",
     "compress",

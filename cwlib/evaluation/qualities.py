@@ -8,12 +8,13 @@ into a size.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
 import torch
 
-from cwlib import codec, zoo
+from cwlib import baselines, codec, zoo
 from cwlib.evaluation import photos
 from cwlib.evaluation.photos import RATES, Coded, Photos
 
@@ -37,12 +38,16 @@ def one_setting_records(
 def equal_rate_records(
     name: str | os.PathLike, test: Photos, effort: int = 0, progress: bool = True
 ) -> list[dict]:
-    """The best stream of every picture that is not above each of photos.RATES."""
+    """The best stream of every picture that is not above each of photos.RATES.
+
+    A rate that some picture cannot reach is left out.
+    """
     records = []
     for rate in RATES:
         more = {"rate": rate, "effort": effort}
         wish = {"bpp": rate, "effort": effort}
-        records += _records(name, test, codec.compress_to, wish, more, progress)
+        with suppress(baselines.RateTooLow):
+            records += _records(name, test, codec.compress_to, wish, more, progress)
     return records
 
 
