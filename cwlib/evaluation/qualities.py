@@ -48,7 +48,7 @@ def equal_rate_records(
         wish = {"bpp": rate, "effort": effort}
         with suppress(baselines.RateTooLow):
             records += _records(name, test, codec.compress_to, wish, more, progress)
-    return records
+    return [{**r, "kind": "equal-rate"} for r in records]
 
 
 def study_record(name: str | os.PathLike, test: Photos, progress: bool = True) -> dict:

@@ -16,7 +16,7 @@ import numpy as np
 SINGLE_IMAGES = 10  # images with a record of their own
 # A curve is of one test set and one rule. Who asks for a codec gets its points on the usual set and
 # by the rule of equal rates; points of these come only to a search that names the field.
-APART = {"kind": "one-setting", "dataset": "heldout"}
+APART = {"kind": ("one-setting", "equal-rate"), "dataset": ("heldout",)}
 BOOK = Path(__file__).resolve().parents[2] / "book" / "results"  # of this package's repository
 
 
@@ -119,7 +119,7 @@ def read(results: str | Path, **wanted: object) -> list[dict]:
 
 def apart(record: Mapping, named: Collection[str]) -> bool:
     """Whether a search that names these fields must not find the record: see APART."""
-    return any(record.get(k) == v and k not in named for k, v in APART.items())
+    return any(record.get(k) in values and k not in named for k, values in APART.items())
 
 
 def one(results: str | Path, image: str | int = "mean", **wanted: object) -> dict | None:
