@@ -64,11 +64,16 @@ class Crops:
         self.batch_size, self.seed, self.size = batch_size, seed, size
         quiet = len(photos) < 50 or not progress_bar
         bar = tqdm(range(len(photos)), desc="photographs", disable=quiet)
-        loaded = (photos[k] for k in bar)
-        self.photos = [p for p in loaded if min(p.shape[:2]) >= size]
-        if not self.photos:
+        large = [p for p in (photos[k] for k in bar) if min(p.shape[:2]) >= size]
+        if not large:
             raise ValueError(f"no photograph is at least {size} pixels high and wide")
-        self.per_epoch = max(1, len(self.photos) // batch_size)
+        self.per_epoch = max(1, len(large) // batch_size)
+        sizes = (p for photo in large for p in self.sizes_of(photo))
+        self.photos = [p for p in sizes if min(p.shape[:2]) >= size]
+
+    def sizes_of(self, photo: np.ndarray) -> list[np.ndarray]:
+        """The pictures that crops of a photograph are cut from: itself."""
+        return [photo]
 
     def choose(self, rng: np.random.Generator) -> tuple[int, int, int, int, bool]:
         """A random square: number of the photograph, side, top, left, whether it is mirrored."""
@@ -105,24 +110,11 @@ class Pyramid(Crops):
 
     SCALES = (1.0, 0.72, 0.5)
 
-    def __init__(
-        self,
-        photos: Sequence[np.ndarray],
-        batch_size: int,
-        seed: int,
-        size: int = 128,
-        progress_bar: bool = True,
-    ):
-        super().__init__(photos, batch_size, seed, size, progress_bar)
-        self.photos = [self._scaled(p, s) for p in self.photos for s in self.SCALES]
-        self.photos = [p for p in self.photos if min(p.shape[:2]) >= size]
-
-    @staticmethod
-    def _scaled(photo: np.ndarray, scale: float) -> np.ndarray:
-        if scale == 1.0:
-            return photo
-        h, w = (round(side * scale) for side in photo.shape[:2])
-        return np.asarray(Image.fromarray(photo).resize((w, h), Image.Resampling.LANCZOS))
+    def sizes_of(self, photo: np.ndarray) -> list[np.ndarray]:
+        """The photograph, and it made smaller."""
+        whole, (h, w) = Image.fromarray(photo), photo.shape[:2]
+        smaller = [(round(w * s), round(h * s)) for s in self.SCALES[1:]]
+        return [photo, *(np.asarray(whole.resize(n, Image.Resampling.LANCZOS)) for n in smaller)]
 
     def choose(self, rng: np.random.Generator) -> tuple[int, int, int, bool, bool]:
         """A random square: number of the picture, top, left, mirrored, transposed."""

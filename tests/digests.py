@@ -17,7 +17,17 @@ from pathlib import Path
 
 import numpy as np
 
-from cwlib.coding import adaptive, arithmetic, context, gaussian, huffman, rans, stream
+from cwlib.coding import (
+    adaptive,
+    arithmetic,
+    checkerboard,
+    context,
+    exact,
+    gaussian,
+    huffman,
+    rans,
+    stream,
+)
 from cwlib.coding.tables import Tables
 
 GOLDEN = Path(__file__).parent / "golden" / "digests.json"
@@ -120,6 +130,49 @@ def context_digest() -> str:
     return digest(blob)
 
 
+def checkerboard_digest() -> str:
+    """The two-pass coder, its exact nets filled with whole numbers of a natural size."""
+    c, f, n, knots, h, w = 8, 6, 4, 3, 8, 12
+
+    def layer(
+        seed: str,
+        k: int,
+        c_in: int,
+        c_out: int,
+        last: bool = False,
+        dtype: type = np.float32,
+        **more,
+    ) -> exact.Layer:
+        weight = (numbers(seed, k * k * c_out * c_in, 255) - 127).reshape(k, k, c_out, c_in)
+        bias = (numbers(f"{seed} bias", c_out, 1 << 15) - (1 << 14)).reshape(-1, 1, 1)
+        unit = np.full((c_out, 1, 1), 128)
+        arrays = (a.astype(dtype) for a in (weight, bias, unit))
+        one = exact.Layer(*arrays, None if last else (0.0, 255.0), **more)
+        one.check(4095 if dtype is np.float64 else 255)
+        return one
+
+    coder = checkerboard.Coder(
+        Tables.from_probabilities([bell(f"y {k}", 31, 99) + 1.0 for k in range(n)], [-15] * n),
+        (layer("h1", 3, n, 4 * f, shuffle=True), layer("h2", 3, f, 4 * f, shuffle=True)),
+        (layer("p1", 1, f + knots, 8), layer("p1 last", 1, 8, 2 * c, last=True)),
+        (layer("known", 1, c, f, dtype=np.float64),),
+        (
+            layer("p2", 3, 2 * f + knots, 8),
+            layer("p2 middle", 1, 8, 8),
+            layer("p2 last", 1, 8, 2 * c, last=True),
+        ),
+    )
+    y = numbers("y", n * h * w // 16, 31).reshape(n, h // 4, w // 4) - 15
+    levels = numbers("levels", h * w, 97).reshape(h, w)
+    z = (bell("z", c * h * w, 4096).reshape(c, h, w) - 8190) / 64
+    coded = coder.quantise(z, y, levels)
+    sections = coder.write(coded, y)
+    back, y_back = coder.decode(sections, levels)
+    assert np.array_equal(back.values, coded.values) and np.array_equal(y_back, y)
+    assert coder.encode(coded.symbols, y, levels) == sections
+    return digest(*sections, coded.values, coded.tables)
+
+
 def tables_digest(tables: Tables) -> str:
     return digest(tables.cdfs, tables.sizes, tables.offsets)
 
@@ -138,6 +191,7 @@ def all_digests() -> dict[str, str]:
         "adaptive, order 0": adaptive_digest(0),
         "adaptive, order 1": adaptive_digest(1),
         "context": context_digest(),
+        "checkerboard": checkerboard_digest(),
         "stream": digest(stream.pack(b"\1\2\3\4", 300, 1, 3, [b"one", b"", b"three"])),
     }
 

@@ -12,7 +12,7 @@ three: the model has seen colour alone. Its header says 1 channel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from cwlib.codec import refine
-from cwlib.codec.photos import Watch, _to_tensor
+from cwlib.codec.photos import Watch, in_stripes, to_tensor
 from cwlib.codec.precision import fast
 from cwlib.coding import adaptive
 from cwlib.coding.checkerboard import GRID, KNOT, Coded
@@ -34,9 +34,8 @@ SECTIONS = 3  # of a stream without regions
 MASK_STEPS = 8  # a mask of regions is sent as 0 .. 8
 QUALITY, ROI_WEIGHT = 0.5, 0.5  # where the caller says nothing
 
-# Pictures above STRIPE_PIXELS go through the networks in stripes, so that memory stays bounded.
-# A stripe sees HALO places of each neighbour: further than all kernels together reach, 120 pixels.
-STRIPE_PIXELS, HALO = 2**22, 8
+# As in `photos`: pixels of a stripe, and how many of its neighbours it sees. The kernels reach 120.
+STRIPE_PIXELS, HALO = 2**22, 128
 
 
 @dataclass(frozen=True)
@@ -108,10 +107,7 @@ def regions(model: TrainedModel, roi: np.ndarray | None, weight: float, shape) -
         raise ValueError(f"roi_weight: expected a number above 0 and at most 1, got {weight}")
     if not roi.any():
         raise ValueError("roi: the mask is black everywhere, so no region matters more")
-    h, w = roi.shape
-    padded = np.pad(roi, ((0, -h % PATCH), (0, -w % PATCH)), mode="edge").astype(np.float64)
-    means = padded.reshape(padded.shape[0] // PATCH, PATCH, -1, PATCH).mean(axis=(1, 3))
-    mask = np.floor(means * MASK_STEPS / 255 + 0.5).astype(np.uint8)
+    mask = np.floor(_blocks(roi).mean(axis=(1, 3)) * MASK_STEPS / 255 + 0.5).astype(np.uint8)
     span = max(1, round(weight * top_level(model)))
     return None if (mask == MASK_STEPS).all() else Regions(mask, span)
 
@@ -123,12 +119,17 @@ def activity_mask(image: np.ndarray) -> np.ndarray:
     in 16x16 pixels above the quietest takes a sixth of the mask's range.
     """
     luma = image if image.ndim == 2 else image.astype(np.float64) @ (0.299, 0.587, 0.114)
+    octaves = np.log2(1 + _blocks(luma).std(axis=(1, 3)))
+    mask = np.rint(255 * (1 - np.minimum(octaves - octaves.min(), 6) / 6)).astype(np.uint8)
     h, w = luma.shape
-    padded = np.pad(luma, ((0, -h % PATCH), (0, -w % PATCH)), mode="edge").astype(np.float64)
-    blocks = padded.reshape(padded.shape[0] // PATCH, PATCH, -1, PATCH)
-    octaves = np.log2(1 + blocks.std(axis=(1, 3)))
-    mask = 255 * (1 - np.minimum(octaves - octaves.min(), 6) / 6)
-    return np.kron(np.rint(mask).astype(np.uint8), np.ones((PATCH, PATCH), np.uint8))[:h, :w]
+    return mask.repeat(PATCH, axis=0).repeat(PATCH, axis=1)[:h, :w]
+
+
+def _blocks(plane: np.ndarray) -> np.ndarray:
+    """(H, W) -> (h, 16, w, 16) floats, the last row and column repeated to whole places."""
+    h, w = plane.shape
+    padded = np.pad(plane, ((0, -h % PATCH), (0, -w % PATCH)), mode="edge").astype(np.float64)
+    return padded.reshape(padded.shape[0] // PATCH, PATCH, -1, PATCH)
 
 
 def levels(model: TrainedModel, level: int, regions: Regions | None, h: int, w: int) -> np.ndarray:
@@ -146,7 +147,11 @@ def analyse(
     model: TrainedModel, images: np.ndarray, importance: float, watch: Watch = iter
 ) -> list[Latents]:
     """uint8 images (N, H, W) or (N, H, W, 3) -> one Latents each; importance: the quality."""
-    return [_latents(model, image, level(model, importance), None, watch)[0] for image in images]
+    number, found = level(model, importance), []
+    for image in images:
+        _, where, _, z, y = _reals(model, image, number, None, watch)
+        found.append(_quantised(model, z, y, where, number, None)[0])
+    return found
 
 
 def encode(
@@ -158,16 +163,13 @@ def encode(
     watch: Watch = iter,
 ) -> list[bytes]:
     """A uint8 image -> the sections of its stream. effort: 0..9, see `refine`."""
+    x, where, s, z, y = _reals(model, image, level, regions, iter if effort else watch)
     if effort == 0:
-        latents, coded = _latents(model, image, level, regions, watch)
+        latents, coded = _quantised(model, z, y, where, level, regions)
         return _sections(latents, model.coder.write(coded, latents.y))
-    x = _to_tensor(image, step(model))
-    where = levels(model, level, regions, *(side // PATCH for side in x.shape[2:]))
-    s = shares(model, where)
-    z, y = transform(model, x, s, iter)
     lambda_2 = model.net.lambda_2(torch.from_numpy(where / top_level(model)).to(z))[None, None]
     x = x.to(z.device).float() / 255
-    picture = refine.Picture(model.net, model.coder, x, s, where, lambda_2)
+    picture = refine.Picture(model.net, model.coder, x, image.shape, s, where, lambda_2)
     best = refine.search(picture, z, y, effort, watch)
     latents = Latents(best.coded.symbols, best.coded.values, best.y, level, regions)
     return _sections(latents, best.codes)
@@ -238,7 +240,7 @@ def synthesise(
             return (x_hat * 255).round_().clamp_(0, 255).to(torch.uint8).cpu()
 
         values = torch.from_numpy(one.values)[None].to(device(model))
-        picture = in_stripes(pixels, values, s, PATCH, watch)
+        picture = in_stripes(pixels, values, PATCH, watch, s, reach=HALO, most=STRIPE_PIXELS)
         picture = picture[0, :, : shape[0], : shape[1]].permute(1, 2, 0)  # (H, W, 3 or 1)
         images.append(picture.numpy().reshape(shape))
     return np.stack(images)
@@ -253,13 +255,24 @@ def latent_bits(model: TrainedModel, latents: Latents) -> np.ndarray:
     return np.where(coded.tables > 0, costs[coded.tables, symbols], 0.0)
 
 
-@torch.no_grad()
-def _latents(
+def _reals(
     model: TrainedModel, image: np.ndarray, level: int, regions: Regions | None, watch: Watch
-) -> tuple[Latents, Coded]:
-    x = _to_tensor(image, step(model))
+) -> tuple[Tensor, np.ndarray, Tensor, Tensor, Tensor]:
+    """Padded pixels, levels and shares of the qualities, latents, hyper-latents: not rounded."""
+    x = to_tensor(image, step(model))
     where = levels(model, level, regions, *(side // PATCH for side in x.shape[2:]))
-    z, y = transform(model, x, shares(model, where), watch)
+    s = shares(model, where)
+    return x, where, s, *transform(model, x, s, watch)
+
+
+def _quantised(
+    model: TrainedModel,
+    z: Tensor,
+    y: Tensor,
+    where: np.ndarray,
+    level: int,
+    regions: Regions | None,
+) -> tuple[Latents, Coded]:
     y = y.round()[0].cpu().numpy().astype(np.int64)
     coded = model.coder.quantise(z[0].cpu().numpy(), y, where)
     return Latents(coded.symbols, coded.values, y, level, regions), coded
@@ -278,7 +291,7 @@ def transform(
             z = model.net.g_a(x, s)
         return z * model.net.gain(s)
 
-    z = in_stripes(g_a, x, s, 1 / PATCH, watch)
+    z = in_stripes(g_a, x, 1 / PATCH, watch, s, reach=HALO, most=STRIPE_PIXELS)
     with fast(z):
         return z, model.net.h_a(z).float()
 
@@ -289,31 +302,6 @@ def shares(model: TrainedModel, levels: np.ndarray) -> Tensor:
         levels = levels[:1, :1]
     quality = torch.from_numpy(levels / top_level(model)).float()[None, None]
     return model.net.shares(quality, torch.empty(0, device=device(model)))
-
-
-def in_stripes(
-    network: Callable[[Tensor, Tensor], Tensor], t: Tensor, s: Tensor, scale: float, watch: Watch
-) -> Tensor:
-    """network(t, s), for a large t one stripe after another along the longer side.
-
-    t: (1, C, H, W); s: at the latents' size, or (1, K, 1, 1); scale: how much higher the output is
-    than t, 16 or 1/16. watch: is given the stripes and must hand on what is in it, as tqdm does.
-    """
-    along, across = (2, 3) if t.shape[2] >= t.shape[3] else (3, 2)
-    unit = PATCH if scale < 1 else 1  # of t's length, for each place
-    n, pixels_across = t.shape[along] // unit, t.shape[across] // unit * PATCH
-    length = max(HALO, STRIPE_PIXELS // (PATCH * pixels_across))
-    if n <= length:
-        return network(t, s)
-    parts = []
-    for start in watch(range(0, n, length)):
-        end = min(n, start + length)
-        first, last = max(0, start - HALO), min(n, end + HALO)
-        t_part = t.narrow(along, first * unit, (last - first) * unit)
-        s_part = s if s.shape[along] == 1 else s.narrow(along, first, last - first)
-        out, per = network(t_part, s_part), round(unit * scale)
-        parts.append(out.narrow(along, (start - first) * per, (end - start) * per))
-    return torch.cat(parts, dim=along)
 
 
 def device(model: TrainedModel) -> torch.device:

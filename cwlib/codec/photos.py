@@ -79,7 +79,7 @@ def transform(model: TrainedModel, image: np.ndarray, watch: Watch = iter) -> Te
     def g_a(x: Tensor) -> Tensor:
         return model.net.g_a(x.to(_device(model)).float() / 255)
 
-    return in_stripes(g_a, _to_tensor(image, step(model)), 1 / _latent_step(model), watch)
+    return in_stripes(g_a, to_tensor(image, step(model)), 1 / _latent_step(model), watch)
 
 
 @torch.no_grad()
@@ -152,32 +152,48 @@ def _pixels(model: TrainedModel, strength: float, grey: bool, z_hat: Tensor) -> 
 
 
 def in_stripes(
-    network: Callable[[Tensor], Tensor], t: Tensor, scale: float, watch: Watch = iter
+    network: Callable[..., Tensor],
+    t: Tensor,
+    scale: float,
+    watch: Watch = iter,
+    *beside: Tensor,
+    reach: int | None = None,
+    most: int | None = None,
 ) -> Tensor:
-    """network(t), for large t one stripe after another along the longer side.
+    """network(t, *beside), for large t one stripe after another along the longer side.
 
-    t: (1, C, H, W); scale: how much higher the output is (8 or 1/8). The network must reach no
-    further than HALO pixels; then the stripes give what the whole would, up to float rounding.
+    t: (1, C, H, W); beside: (1, C, h, w) that go along with it, at another size, or (1, C, 1, 1);
+    scale: how much higher the output is (8 or 1/8). The network must see no further than `reach`
+    pixels (None: HALO); then the stripes give what the whole would, up to float rounding. most:
+    pixels of a stripe (None: STRIPE_PIXELS), more where it is not higher than its reach.
     watch: is given the range of stripes and must hand on what is in it, as tqdm does.
     """
+    reach, most = reach or HALO, most or STRIPE_PIXELS
     along, across = (2, 3) if t.shape[2] >= t.shape[3] else (3, 2)
     pixels = max(1, round(scale))  # that the side of a place of t stands for
-    halo, n = HALO // pixels, t.shape[along]
-    length = halo * max(1, STRIPE_PIXELS // (HALO * t.shape[across] * pixels))
+    halo, n = reach // pixels, t.shape[along]
+    length = halo * max(1, most // (reach * t.shape[across] * pixels))
     if n <= length:
-        return network(t)
+        return network(t, *beside)
     parts = []
     for start in watch(range(0, n, length)):
         end = min(n, start + length)
         first, last = max(0, start - halo), min(n, end + halo)
-        out = network(t.narrow(along, first, last - first))
+
+        def part(a: Tensor, first: int = first, last: int = last) -> Tensor:
+            if a.shape[along] == 1:
+                return a
+            low, high = (k * a.shape[along] // n for k in (first, last))
+            return a.narrow(along, low, high - low)
+
+        out = network(part(t), *map(part, beside))
         parts.append(
             out.narrow(along, round((start - first) * scale), round((end - start) * scale))
         )
     return torch.cat(parts, dim=along)
 
 
-def _to_tensor(image: np.ndarray, step: int) -> Tensor:
+def to_tensor(image: np.ndarray, step: int) -> Tensor:
     """uint8 (H, W) or (H, W, 3) -> (1, 3, H', W') uint8, the last row and column repeated."""
     colour = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
     h, w = image.shape[:2]

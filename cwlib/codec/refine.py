@@ -60,28 +60,41 @@ class Candidate:
 
 
 class Picture:
-    """What is searched for: streams of x (1, 3, H, W) in [0, 1] at some qualities.
+    """What is searched for: streams of a picture at some qualities.
 
-    s: shares of the qualities; levels: (h, w); lambda_2: (1, 1, h, w) or (1, 1, 1, 1).
+    x: (1, 3, H', W') in [0, 1], padded; shape: (H, W) or (H, W, 3), of what a reader will see;
+    s: shares of the qualities; levels: (h, w); lambda_2: (1, 1, h, w).
     """
 
     def __init__(
-        self, net: Photo, coder: Coder, x: Tensor, s: Tensor, levels: np.ndarray, lambda_2: Tensor
+        self,
+        net: Photo,
+        coder: Coder,
+        x: Tensor,
+        shape: tuple[int, ...],
+        s: Tensor,
+        levels: np.ndarray,
+        lambda_2: Tensor,
     ):
         # a copy: nobody else's weights lose or get slopes
         self.net = copy.deepcopy(net).requires_grad_(False)
-        self.coder, self.x, self.s, self.levels, self.lambda_2 = coder, x, s, levels, lambda_2
-        self.pixels = x.shape[2] * x.shape[3]
+        self.coder, self.s, self.levels, self.lambda_2 = coder, s, levels, lambda_2
+        h, w = shape[:2]
+        self.pixels, self.grey = h * w, len(shape) == 2
+        self.x = x[:, :1, :h, :w] if self.grey else x[..., :h, :w]
+        self.weights = 255**2 * F.interpolate(lambda_2, scale_factor=PATCH)[..., :h, :w]
 
     def decoded(self, z_hat: Tensor) -> Tensor:
-        """The picture of latents in steps."""
+        """The picture of latents in steps, without what was padded: (1, 3 or 1, H, W)."""
         with fast(z_hat):
-            return self.net.g_s(z_hat * self.net.undo(self.s), self.s)
+            x_hat = self.net.g_s(z_hat * self.net.undo(self.s), self.s)
+        h, w = self.x.shape[2:]
+        x_hat = x_hat[..., :h, :w]
+        return x_hat.mean(1, keepdim=True) if self.grey else x_hat
 
     def distortion(self, x_hat: Tensor) -> Tensor:
         """lambda_2 D, squared errors on the 0..255 scale and weighed place by place."""
-        squares = F.avg_pool2d((x_hat - self.x).square().mean(1, keepdim=True), PATCH)
-        return 255**2 * (self.lambda_2 * squares).mean()
+        return (self.weights * (x_hat - self.x).square()).mean()
 
     @torch.no_grad()
     def candidate(self, y: np.ndarray, coded: Coded) -> Candidate:
@@ -118,7 +131,7 @@ class Picture:
         signs = torch.randint(0, 2, x_hat.shape, generator=rng).to(x_hat) * 2 - 1
         (slope,) = torch.autograd.grad((x_hat * signs).sum(), z)
         power = slope.square().mean(dim=(2, 3), keepdim=True)  # (1, C, 1, 1)
-        return (255**2 / 3 * power * self.lambda_2)[0].cpu().numpy()
+        return (255**2 / x_hat.shape[1] * power * self.lambda_2)[0].cpu().numpy()
 
 
 def search(picture: Picture, z: Tensor, y: Tensor, effort: int, watch: Watch = iter) -> Candidate:

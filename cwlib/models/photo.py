@@ -319,9 +319,7 @@ class Photo(nn.Module):
         """What a weights file holds for the entropy coder, beside the weights themselves."""
         tables = priors.hyper_tables(self.hyper_prior)
         held = {f"hyper.{k}": torch.from_numpy(getattr(tables, k)).int() for k in _TABLE_PARTS}
-        for name, weight, bias, largest, _, _ in self._exact_layers():
-            # latents reach far and this layer is small: its sums are held in float64
-            dtype = np.float64 if name == "known.0" else np.float32
+        for name, weight, bias, largest, dtype, *_ in self._exact_layers():
             units = exact.finest_units(weight, bias, largest, dtype)
             held[f"units.{name}"] = torch.from_numpy(np.log2(units)).to(torch.uint8)
         return held
@@ -331,8 +329,7 @@ class Photo(nn.Module):
         cdfs, sizes, offsets = (tensors[f"hyper.{k}"].numpy() for k in _TABLE_PARTS)
         rows = [row[: size + 1] for row, size in zip(cdfs, sizes, strict=True)]
         nets = {"h_s": [], "pass_1": [], "known": [], "pass_2": []}
-        for name, weight, bias, largest, limits, shuffle in self._exact_layers():
-            dtype = np.float64 if name == "known.0" else np.float32
+        for name, weight, bias, largest, dtype, limits, shuffle in self._exact_layers():
             units = np.exp2(tensors[f"units.{name}"].numpy().astype(dtype))
             layer = exact.Layer.from_reals(weight, bias, largest, limits, units, shuffle)
             nets[name.split(".")[0]].append(layer)
@@ -340,8 +337,8 @@ class Photo(nn.Module):
         return checkerboard.Coder(Tables.from_cdfs(rows, offsets), **nets)
 
     def _exact_layers(self) -> Iterator[tuple]:
-        """Name, weight, bias, largest inputs, limits and shuffle of every layer of the exact nets,
-        in units of activations: what goes into `exact.Layer.from_reals`."""
+        """Name, weight, bias, largest inputs, float type, limits and shuffle of every layer of the
+        exact nets, in units of activations: what goes into `exact.Layer.from_reals`."""
         features, planes = np.full(self.features, 1 / GRID), np.full(self.knots, 1 / KNOT)
         inside, shares_max = np.full(self.features, ACTIVATION_MAX), np.full(self.knots, KNOT)
         # of the nets' inputs: what one is in reals, and the largest
@@ -364,6 +361,8 @@ class Photo(nn.Module):
                     weight,
                     conv.bias.detach().double().numpy() * GRID,
                     largest,
+                    # latents reach far, and what reads them is small
+                    np.float64 if net == "known" else np.float32,
                     None if last else (0.0, float(ACTIVATION_MAX)),
                     any(isinstance(m, nn.PixelShuffle) for m in after[:1]),
                 )
