@@ -77,20 +77,21 @@ def address(html) -> Iterator[str]:
 
 
 class Watched:
-    """A browser page; everything that went wrong in it, and the bytes that it fetched."""
+    """A browser page; everything that went wrong in it, and the work that it was."""
 
     def __init__(self, browser, **settings) -> None:
         self.context = browser.new_context(**settings)
         self.context.set_default_timeout(30_000)
         self.page = self.context.new_page()
         self.problems: list[str] = []
-        self.fetched = 0
+        self.fetched = self.requests = 0
         self.page.on("request", self._request)
         self.page.on("requestfailed", lambda request: self._note(f"failed: {request.url[:200]}"))
         self.page.on("response", self._response)
         self.page.on("pageerror", lambda error: self._note(f"script: {error}"))
         self.page.on("console", self._console)
         self.devtools = self.context.new_cdp_session(self.page)
+        self.devtools.send("Performance.enable")
         self.devtools.send("Network.enable")
         self.devtools.send("Network.setCacheDisabled", {"cacheDisabled": True})
         self.devtools.on("Network.loadingFinished", self._finished)
@@ -115,15 +116,26 @@ class Watched:
 
     def _finished(self, event) -> None:
         self.fetched += int(event["encodedDataLength"])
+        self.requests += 1  # those of data: addresses, too
 
     def _note(self, problem: str) -> None:
         if not any(known in problem for known in HARMLESS):
             self.problems.append(problem)
 
     def open(self, url: str):
-        self.fetched = 0
+        self.fetched = self.requests = 0
         self.page.goto(url, wait_until="load")
         return self.page
+
+    def work(self) -> dict[str, int]:
+        """What the page has cost since it was opened, in counts that no clock changes."""
+        measured = self.devtools.send("Performance.getMetrics")["metrics"]
+        return {
+            "bytes": self.fetched,
+            "requests": self.requests,
+            "elements": self.page.evaluate("document.querySelectorAll('*').length"),
+            "layouts": next(int(m["value"]) for m in measured if m["name"] == "LayoutCount"),
+        }
 
 
 @pytest.fixture
