@@ -8,13 +8,14 @@ into a size.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
 import numpy as np
 import torch
 
-from cwlib import baselines, codec, zoo
+from cwlib import baselines, codec, metrics, zoo
 from cwlib.evaluation import photos
 from cwlib.evaluation.photos import RATES, Coded, Photos
 
@@ -22,6 +23,7 @@ QUALITIES = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)
 EFFORTS = (1, 5, 9)  # beside 0, for the records of what more time gives
 EFFORT_QUALITIES = (0.25, 0.375, 0.5, 0.625)
 STUDY_QUALITIES = (0.25, 0.5, 0.75)
+ROI_RATE, ROI_SHARE = 0.361, 0.1  # bpp of both files; how much of a picture the region is
 
 
 def one_setting_records(
@@ -51,6 +53,40 @@ def equal_rate_records(
     return [{**r, "kind": "equal-rate"} for r in records]
 
 
+def regions_records(name: str | os.PathLike, test: Photos, progress: bool = True) -> list[dict]:
+    """What a region gains at the size that the whole picture had: kind `regions`, at ROI_RATE.
+
+    Two sets of records: `roi` False (all places alike) and True, with `middle` for the region.
+    `psnr_inside`, `psnr_outside`: of the region and of the rest.
+    """
+    model, records = zoo.load(name), []
+    for roi in (False, True):
+
+        def code(image: np.ndarray, roi: bool = roi) -> Coded:
+            mask = middle(image.shape)
+            blob = codec.compress_to(model, image, ROI_RATE, roi=mask if roi else None)
+            decoded, inside = codec.decompress(blob, model=model), mask > 0
+            told = {
+                "psnr_inside": metrics.psnr(image[inside], decoded[inside]),
+                "psnr_outside": metrics.psnr(image[~inside], decoded[~inside]),
+            }
+            return blob, decoded, told
+
+        base = {"experiment": model.name, "dataset": test.name, "seed": model.experiment.seed}
+        base |= {"kind": "regions", "rate": ROI_RATE, "roi": roi}
+        rows = photos.run(f"{model.name} regions {roi}", test, code, progress)
+        records += photos.with_mean(base, test.labels, rows)
+    return records
+
+
+def middle(shape: Sequence[int], share: float = ROI_SHARE) -> np.ndarray:
+    """A mask with an ellipse in the middle that takes `share` of the picture: uint8 (H, W)."""
+    y, x = (np.abs(2 * np.arange(side) + 1 - side) / side for side in shape[:2])
+    # x^2 + y^2 <= r^2, with the sides from -1 to 1: pi r^2 of the area 4
+    inside = y[:, None] ** 2 + x**2 <= 4 * share / np.pi
+    return np.where(inside, 255, 0).astype(np.uint8)
+
+
 def study_record(name: str | os.PathLike, test: Photos, progress: bool = True) -> dict:
     """The mean at the usual quality, and `cost`: R + lambda_2 D as training weighs it, the mean of
     STUDY_QUALITIES. Real streams."""
@@ -69,8 +105,10 @@ def _records(name, test: Photos, compress, wish: dict, more: dict, progress: boo
 
     def code(image: np.ndarray) -> Coded:
         blob = compress(model, image, **wish)
-        told = {"quality": codec.info(blob).quality} if "rate" in more else {}
-        return blob, codec.decompress(blob, model=model), told
+        latents = codec.unpack(model, blob)
+        quality = codec.photo.quality(model, latents.level)
+        told = {"quality": quality} if "rate" in more else {}
+        return blob, codec.synthesise(model, [latents], image.shape)[0], told
 
     rows = photos.run(f"{model.name} {wish}", test, code, progress)
     base = {"experiment": model.name, "dataset": test.name, "seed": model.experiment.seed}
@@ -81,6 +119,7 @@ def targets(name: str) -> dict:
     """What `cwlib eval` can measure of a model of many rates."""
     table = {name: partial(one_setting_records, name)}
     table[f"equal-rate:{name}"] = partial(equal_rate_records, name)
+    table[f"regions:{name}"] = partial(regions_records, name)
     for effort in EFFORTS:
         table[f"effort-{effort}:{name}"] = partial(one_setting_records, name, effort=effort)
     return table

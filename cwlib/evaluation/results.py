@@ -7,16 +7,17 @@ A record is either the mean over all images of a data set (`image: "mean"`) or o
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from cwlib import files
+
 SINGLE_IMAGES = 10  # images with a record of their own
 # A curve is of one test set and one rule. Who asks for a codec gets its points on the usual set and
 # by the rule of equal rates; points of these come only to a search that names the field.
-APART = {"kind": ("one-setting", "equal-rate"), "dataset": ("heldout",)}
+APART = {"kind": ("one-setting", "equal-rate", "regions"), "dataset": ("heldout",)}
 BOOK = Path(__file__).resolve().parents[2] / "book" / "results"  # of this package's repository
 
 
@@ -51,33 +52,39 @@ def _rounded(value: object) -> object:
     return round(float(value), 5) if isinstance(value, float | np.floating) else value
 
 
+def check_place(path: Path) -> None:
+    """Raises ValueError or OSError where no records can be merged; before the work, not after it.
+
+    A folder that is missing is made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.check_place(path)
+    open_results(path)
+
+
 def merge(path: Path, command: str, records: list[dict]) -> None:
     """Put records into a results file, in place of all that the same command made before.
 
-    Writes the file whole or not at all. Raises ValueError if it is not a results file.
+    Several processes may do so at once. Raises ValueError if it is not a results file.
     """
     path = Path(path)
-    made_by, found = open_results(path)
-    rows = [r for r in found if r["command"] != command]
-    rows += [{**r, "command": command} for r in records]
-    rows.sort(key=lambda r: (r["command"], r["experiment"]))
-    lines = ",\n".join(" " + json.dumps(r) for r in rows)
-    text = f'{{"made_by": {json.dumps(made_by)}, "records": [\n{lines}\n]}}\n'
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(text)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with files.locked(path.resolve().parent):
+        made_by, found = open_results(path)
+        rows = [r for r in found if r["command"] != command]
+        rows += [{**r, "command": command} for r in records]
+        rows.sort(key=lambda r: (r["command"], r["experiment"]))
+        lines = ",\n".join(" " + json.dumps(r) for r in rows)
+        text = f'{{"made_by": {json.dumps(made_by)}, "records": [\n{lines}\n]}}\n'
+        files.write(path, text.encode())
 
 
 def open_results(path: Path) -> tuple[str, list[dict]]:
     """Maker and records of a results file, none of a missing one. Raises ValueError for junk."""
-    if not path.exists():
+    if not path.is_file():
         return "cwlib eval", []
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
         for record in found["records"]:
             record["command"], record["experiment"]
         return found["made_by"], found["records"]
@@ -112,7 +119,7 @@ def read(results: str | Path, **wanted: object) -> list[dict]:
     found where their field is wanted: read("baselines", dataset="heldout").
     """
     path = results if isinstance(results, Path) else results_file(results)
-    records = json.loads(path.read_text())["records"]
+    records = json.loads(path.read_text(encoding="utf-8"))["records"]
     found = (r for r in records if all(r.get(k) == v for k, v in wanted.items()))
     return [r for r in found if not apart(r, wanted)]
 
