@@ -36,8 +36,9 @@ def test_tables_and_streams_are_those_of_the_golden_file():
 
 
 @pytest.mark.skipif(not jit.COMPILED, reason="numba is absent or switched off: nothing to compare")
-def test_plain_python_writes_the_golden_bytes_too():
-    assert in_a_fresh_python(CWLIB_NO_JIT="1") == golden()
+@pytest.mark.parametrize("switch", ["CWLIB_NO_JIT", "NUMBA_DISABLE_JIT"])
+def test_plain_python_writes_the_golden_bytes_too(switch):
+    assert in_a_fresh_python(**{switch: "1"}) == golden()
 
 
 @pytest.mark.parametrize("threads", ["1", "8"])
