@@ -330,7 +330,7 @@ def test_noise_that_is_given_is_the_noise_that_is_added(x):
 
 def test_hyper_decoding_is_nothing_but_convolutions_and_relu():
     kinds = {type(layer).__name__ for layer in net().h_s}
-    assert kinds == {"ConvTranspose2d", "ReLU", "Conv2d"}
+    assert kinds == {"Deconv", "ReLU", "Conv2d"}
 
 
 def test_a_picture_does_not_depend_on_what_else_is_in_the_batch(x):

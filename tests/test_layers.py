@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from cwlib.layers import ResidualGroup, ResidualTrunk, ResidualUnit
+from cwlib.layers import Deconv, ResidualGroup, ResidualTrunk, ResidualUnit
 
 
 def count(net: torch.nn.Module) -> int:
@@ -63,3 +63,23 @@ def test_the_trunk_adds_its_skip():
 
 def test_a_group_has_as_many_units_as_asked():
     assert len(ResidualGroup(4, units=2)) == 2
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_deconv_and_its_slopes_are_torchs_own(bias):
+    made = Deconv(3, 4, 5, 2, 2, output_padding=1, bias=bias)
+    own = torch.nn.ConvTranspose2d(3, 4, 5, 2, 2, output_padding=1, bias=bias)
+    own.load_state_dict(made.state_dict())
+    x, slope = torch.randn(2, 3, 6, 5).requires_grad_(), torch.randn(2, 4, 12, 10)
+    for a, b in zip(*(_value_and_slopes(net, x, slope) for net in (made, own)), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_a_deconv_stays_in_the_precision_of_autocast():
+    with torch.autocast("cpu", torch.bfloat16):
+        assert Deconv(3, 4, 4)(torch.randn(1, 3, 6, 5)).dtype == torch.bfloat16
+
+
+def _value_and_slopes(net, x, slope) -> list[torch.Tensor]:
+    y = net(x)
+    return [y, *torch.autograd.grad((y * slope).sum(), (x, *net.parameters()))]

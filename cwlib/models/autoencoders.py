@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from cwlib import importance, quantize
 from cwlib.experiments import Experiment
-from cwlib.layers import ResidualGroup, ResidualTrunk
+from cwlib.layers import Deconv, ResidualGroup, ResidualTrunk
 from cwlib.models.context import ContextPrior
 
 DOWNSCALE = 8  # every network here halves the image three times
@@ -47,7 +47,7 @@ def _down(c_in: int, c_out: int, kernel: int) -> list[nn.Module]:
 
 def _up(c_in: int, c_out: int) -> nn.Module:
     """Double height and width: transposed convolution k4 s2 p1."""
-    return nn.ConvTranspose2d(c_in, c_out, 4, stride=2, padding=1)
+    return Deconv(c_in, c_out, 4, stride=2, padding=1)
 
 
 def _last(w: int, last_norm: bool) -> list[nn.Module]:

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from cwlib import importance, priors, quantize
 from cwlib.experiments import Experiment
 from cwlib.gdn import GDN
+from cwlib.layers import Deconv
 
 LATERALS = 3  # one channel from each of f1, f2, f3
 HYPER_DOWNSCALE = 4  # h_a halves the latents twice
@@ -64,7 +65,7 @@ def _deconv(c_in: int, c_out: int, stride: int, kernel: int = 5) -> nn.Module:
     if stride == 1:
         return _conv(c_in, c_out, 1, kernel)
     pad = kernel // 2
-    return nn.ConvTranspose2d(c_in, c_out, kernel, stride, pad, output_padding=stride - 1)
+    return Deconv(c_in, c_out, kernel, stride, pad, output_padding=stride - 1)
 
 
 class Encoder(nn.Module):
