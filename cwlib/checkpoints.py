@@ -1,17 +1,20 @@
 """checkpoint.pt: a training run on disk, written whole or not at all, and read without trust.
 
 It holds plain tensors and numbers (never code: `weights_only`), and the settings of its experiment,
-so that a run is not taken up by another one by mistake.
+so that a run is not taken up by another one by mistake. The last 32 bytes are the SHA-256 of all
+before them.
 """
 
 from __future__ import annotations
 
-import os
+import hashlib
 from dataclasses import asdict, fields
+from io import BytesIO
 from pathlib import Path
 
 import torch
 
+from cwlib import files
 from cwlib.experiments import Experiment
 
 NAME = "checkpoint.pt"
@@ -24,17 +27,15 @@ class TrainingStopped(RuntimeError):
 def write(folder: Path, experiment: Experiment, state: dict) -> None:
     """Put `state` and the settings into folder/checkpoint.pt, in place of what is there.
 
-    Raises TrainingStopped where it cannot be written; the checkpoint before it is then intact.
+    Raises TrainingStopped where it cannot be written; a checkpoint before it is then intact.
     """
-    target, part = folder / NAME, folder / f"{NAME}.part"
+    target, content = folder / NAME, BytesIO()
+    torch.save({"experiment": asdict(experiment), **state}, content)
     try:
-        torch.save({"experiment": asdict(experiment), **state}, part)
-        os.replace(part, target)
-    except (OSError, RuntimeError) as error:
-        part.unlink(missing_ok=True)
-        raise TrainingStopped(
-            f"cannot write {target}: {error}; the checkpoint before it is intact"
-        ) from error
+        files.write(target, content.getvalue() + _checksum(content.getvalue()))
+    except OSError as error:
+        kept = "the checkpoint before it is intact" if target.exists() else "there is none yet"
+        raise TrainingStopped(f"{error}; {kept}") from error
 
 
 def read(folder: Path, experiment: Experiment, device: torch.device) -> dict:
@@ -46,7 +47,8 @@ def read(folder: Path, experiment: Experiment, device: torch.device) -> dict:
     if not path.exists():
         raise TrainingStopped(f"nothing to resume: {path} does not exist")
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
+        content = _verified(path.read_bytes())
+        state = torch.load(BytesIO(content), map_location=device, weights_only=True)
         if not isinstance(state, dict):
             raise TypeError(f"it holds a {type(state).__name__}, not a checkpoint")
         found = dict(state["experiment"])
@@ -58,6 +60,20 @@ def read(folder: Path, experiment: Experiment, device: torch.device) -> dict:
             "train without --resume or in another folder"
         )
     return state
+
+
+def _checksum(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()
+
+
+def _verified(content: bytes) -> bytes:
+    """What a checkpoint holds, without the checksum behind it. Raises ValueError for damage."""
+    body, told = content[:-32], content[-32:]
+    if told == _checksum(body):
+        return body
+    if content[-22:-18] == b"PK\5\6":  # the end of a zip archive: an old one, without a checksum
+        return content
+    raise ValueError("it is damaged: its checksum is another")
 
 
 def changed_settings(found: dict, experiment: Experiment) -> list[str]:

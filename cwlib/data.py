@@ -18,7 +18,6 @@ import os
 import sys
 import urllib.error
 import urllib.request
-import uuid
 import zlib
 from collections.abc import Sequence
 from io import BytesIO
@@ -29,6 +28,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
+from cwlib import files
 from cwlib.sources import MIRRORS, SHA256
 
 NAMES = tuple(SHA256)
@@ -279,9 +279,11 @@ def _obtain(name: str, file: str) -> tuple[bytes, Fetched]:
     if content is None:
         raise _unavailable(name, file, tried)
     try:
-        _write_atomically(path, content)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.sweep(path.parent)
+        files.write(path, content)
     except OSError as error:
-        tried.append(f"{path}: cannot save the download: {error.strerror or error}")
+        tried.append(f"cannot save the download: {error}")
         raise _unavailable(name, file, tried) from error
     return content, Fetched(path, sha256, "downloaded")
 
@@ -338,21 +340,6 @@ def _get(url: str, label: str) -> bytes:
     if len(content) < total:
         raise ValueError(f"stopped after {len(content)} of {total} bytes")
     return bytes(content)
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    """The whole file appears under its name or nothing does, on Ctrl-C and a full disk too."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # In the same folder: a rename across file systems is not atomic. The name is this call's own.
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        with open(part, "xb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _unavailable(name: str, file: str, tried: list[str]) -> DataUnavailable:

@@ -20,7 +20,7 @@ from safetensors.torch import load as read_tensors
 from safetensors.torch import save as write_tensors
 from torch import Tensor
 
-from cwlib import importance, priors
+from cwlib import files, importance, priors
 from cwlib.coding import checkerboard, context, huffman, hyperprior
 from cwlib.coding.scales import ScaleDecoder
 from cwlib.coding.tables import Tables
@@ -102,7 +102,7 @@ def _load(path: Path, _changed: int) -> TrainedModel:
     blob = path.read_bytes()
     card_path = path.with_suffix(".json")
     try:
-        card = json.loads(card_path.read_text())
+        card = json.loads(card_path.read_text(encoding="utf-8"))
         experiment = Experiment(**card["experiment"])
         name = card["name"]
     except (OSError, KeyError, TypeError, ValueError) as error:
@@ -159,16 +159,17 @@ def save(net: Network, folder: Path, card: dict, digits: np.ndarray | None = Non
     folder.mkdir(parents=True, exist_ok=True)
     name = net.experiment.name
     card = {"name": name, **card, "experiment": asdict(net.experiment)}
-    _write(folder / f"{name}.safetensors", write_tensors(tensors))
-    _write(folder / f"{name}.json", _card_text(card))
+    files.write(folder / f"{name}.safetensors", write_tensors(tensors))
+    files.write(folder / f"{name}.json", _card_text(card))
     return load(folder / f"{name}.safetensors")
 
 
 def write_metrics(name: str, metrics: dict) -> None:
     """Put what `cwlib eval` measured into the card of a model of the package."""
     path = WEIGHTS / f"{name}.json"
-    card = json.loads(path.read_text())
-    _write(path, _card_text({**card, "metrics": metrics}))
+    with files.locked(WEIGHTS):
+        card = json.loads(path.read_text(encoding="utf-8"))
+        files.write(path, _card_text({**card, "metrics": metrics}))
 
 
 def _card_text(card: dict) -> bytes:
@@ -187,15 +188,6 @@ def _stored(name: str, value: Tensor) -> Tensor:
     if not stored.isfinite().all():
         raise ValueError(f"{name}: a weight is not finite, or above the 65504 of half precision")
     return stored
-
-
-def _write(path: Path, content: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _coder_tensors(net: Network, digits: np.ndarray | None) -> dict[str, Tensor]:

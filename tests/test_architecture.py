@@ -19,6 +19,7 @@ FLOORS = [
         "gdn",
         "metrics",
         "sources",
+        "files",
         "experiments",
         "viz",
         "averages",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -25,21 +24,21 @@ def test_what_was_written_is_read_back(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
 
 
-@pytest.mark.parametrize("where", ["torch.save", "os.replace"])
-def test_a_full_disk_leaves_the_checkpoint_before_and_no_part(tmp_path, monkeypatch, where):
-    checkpoints.write(tmp_path, TINY, STATE)
-    before = (tmp_path / "checkpoint.pt").read_bytes()
+@pytest.mark.parametrize("where", ["fsync", "replace"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_full_disk_says_what_is_left_and_leaves_no_part(tmp_path, monkeypatch, where, first):
+    if not first:
+        checkpoints.write(tmp_path, TINY, STATE)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
 
-    def full(state, path):
-        if where == "torch.save":
-            Path(path).write_bytes(b"some")
+    def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(torch if where == "torch.save" else os, where.partition(".")[2], full)
-    with pytest.raises(TrainingStopped, match="cannot write .*checkpoint.pt: .*No space left"):
+    monkeypatch.setattr(os, where, full)
+    left = "there is none yet" if first else "the checkpoint before it is intact"
+    with pytest.raises(TrainingStopped, match=f"cannot write .*checkpoint.pt: No space.*; {left}$"):
         checkpoints.write(tmp_path, TINY, {**STATE, "step": 8})
-    assert (tmp_path / "checkpoint.pt").read_bytes() == before
-    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
 def test_nothing_to_resume_is_said(tmp_path):
@@ -69,6 +68,23 @@ def test_a_setting_newer_than_the_checkpoint_counts_as_its_default():
 
 def test_words_about_an_experiment_are_no_setting():
     assert checkpoints.changed_settings(asdict(TINY), replace(TINY, note="put better")) == []
+
+
+def test_a_checkpoint_from_before_there_were_checksums_is_read(tmp_path):
+    torch.save({"experiment": asdict(TINY), **STATE}, tmp_path / "checkpoint.pt")
+    assert checkpoints.read(tmp_path, TINY, CPU)["step"] == 7
+
+
+def test_a_flipped_bit_anywhere_is_refused_in_one_sentence(tmp_path):
+    checkpoints.write(tmp_path, TINY, STATE)
+    path = tmp_path / "checkpoint.pt"
+    whole_file = path.read_bytes()
+    for place in [*range(0, len(whole_file), 5), *range(-60, 0)]:
+        flipped = bytearray(whole_file)
+        flipped[place] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        with pytest.raises(TrainingStopped, match="^cannot read .*checkpoint.pt: it is damaged"):
+            checkpoints.read(tmp_path, TINY, CPU)
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path):

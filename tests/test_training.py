@@ -135,17 +135,16 @@ def monotonic():
     return ticks[0]
 training.time = types.SimpleNamespace(monotonic=monotonic)
 training.CHECKPOINT_SECONDS = 0.35
-real_step, real_save = training._Loop.one_step, torch.save
+real_step, real_save = training._Loop.one_step, training._Loop.save
 def one_step(loop, *args):
     if sys.argv[4] == "step" and loop.step == 13:
         os.kill(os.getpid(), signal.SIGKILL)
     real_step(loop, *args)
-def save(state, path):
-    if sys.argv[4] == "save" and state["step"] > 10:
-        pathlib.Path(path).write_bytes(b"half a checkpoint")
-        os.kill(os.getpid(), signal.SIGKILL)
-    real_save(state, path)
-training._Loop.one_step, torch.save = one_step, save
+def save(loop):
+    if sys.argv[4] == "save" and loop.step > 10:
+        os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+    real_save(loop)
+training._Loop.one_step, training._Loop.save = one_step, save
 test_training.train(sys.argv[2])
 """
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cwlib.cli import files
+from cwlib import files
 from cwlib.cli.files import UsageError
 
 # --- training and measuring ----------------------------------------------------------------------
@@ -80,7 +80,7 @@ def study(args: argparse.Namespace) -> None:
     if args.seeds and min(args.seeds) < 0:
         raise UsageError("--seeds must be 0 or more")
     if args.out:
-        evaluation.open_results(args.out)  # junk is refused before the work, not after it
+        evaluation.check_place(args.out)
     found = studies.run(wanted, args.runs, args.only, args.seeds, args.device, args.photos)
     for command, record in found:
         if args.out:
@@ -99,7 +99,7 @@ def evaluate(args: argparse.Namespace) -> None:
     if args.limit is not None and args.limit <= 0:
         raise UsageError("--limit must be above zero")
     if args.out:
-        evaluation.open_results(args.out)  # junk is refused before the work, not after it
+        evaluation.check_place(args.out)
     test = None if args.model == "training" else _test_images(args.data, args.limit)
     left_out = []
     for name, measure in chosen.items():
@@ -227,6 +227,8 @@ def bench(args: argparse.Namespace) -> None:
     """`cwlib bench`: speed beside other coders, codecs or networks."""
     from cwlib import benchmark, data
 
+    if args.out:
+        files.check_place(args.out)
     if args.what == "coders":
         result = benchmark.coders()
         print(benchmark.format_table(result))

@@ -1,15 +1,15 @@
-"""Files that the user names: read and written whole, or a sentence that says why not."""
+"""Files that the user names: read whole, pictures too, or a sentence that says why not."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 import warnings
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+
+from cwlib.files import write
 
 LOSSLESS = {
     ".png": "PNG",
@@ -34,33 +34,6 @@ def read(path: Path) -> bytes:
     if path.is_dir():
         raise UsageError(f"{path} is a folder, not a file")
     return path.read_bytes()
-
-
-def check_place(path: Path, source: Path | None = None) -> None:
-    """Raises UsageError where no file can be written; to be asked before the work, not after it.
-
-    source: a file that must not be replaced by what is made of it.
-    """
-    if path.exists() and not path.is_file():  # a folder; or a device, which must not be replaced
-        raise UsageError(f"cannot write {path}: it is there and is not a plain file")
-    if not path.parent.is_dir():
-        raise UsageError(f"cannot write {path}: there is no folder {path.parent}")
-    if source and source.exists() and path.exists() and path.samefile(source):
-        raise UsageError(f"{path} is the file to be read: give what is made of it another name")
-
-
-def write(path: Path, content: bytes) -> None:
-    """The whole file or none: a full disk leaves what was there before."""
-    check_place(path)
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
 
 
 def read_picture(path: Path) -> np.ndarray:

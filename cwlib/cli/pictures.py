@@ -10,6 +10,7 @@ import numpy as np
 
 from cwlib.cli import files
 from cwlib.cli.files import UsageError
+from cwlib.files import check_place, write
 
 DIGIT_MODEL, DIGIT_SIDE = "mnist-cw1", 128  # what it was trained on: grey, 128x128
 PHOTO_MODEL, QUALITY = "photo", 0.5  # for all other pictures: many rates, and the usual one
@@ -17,13 +18,13 @@ PHOTO_MODEL, QUALITY = "photo", 0.5  # for all other pictures: many rates, and t
 
 def compress(args: argparse.Namespace) -> None:
     """`cwlib compress`: a picture to a stream."""
-    files.check_place(args.output, args.input)
+    check_place(args.output, args.input)
     image = files.read_picture(args.input)
     from cwlib import codec, zoo  # seconds: what is wrong with the files is told before
 
     model = zoo.load(args.model or _model_for(image, args))
     blob = _encode(model, image, args)
-    files.write(args.output, blob)
+    write(args.output, blob)
     told = codec.info(blob)
     size = f"{told.height}x{told.width} {_colours(told.channels)}"
     quality = "" if told.quality is None else f", quality {told.quality:.2f}"
@@ -72,7 +73,7 @@ def _mask(path: str, image: np.ndarray) -> np.ndarray:
 def decompress(args: argparse.Namespace) -> None:
     """`cwlib decompress`: a stream to a picture."""
     files.check_picture_name(args.output)
-    files.check_place(args.output, args.input)
+    check_place(args.output, args.input)
     blob = files.read(args.input)
     from cwlib import codec, zoo
 

@@ -22,10 +22,10 @@ from cwlib.evaluation.digits import (
 )
 from cwlib.evaluation.plans import Plan, plan, training_records
 from cwlib.evaluation.results import (
+    check_place,
     is_the_books,
     merge,
     one,
-    open_results,
     read,
     results_file,
     summarise,
@@ -106,6 +106,7 @@ __all__ = [
     "TestSet",
     "accounting_records",
     "baseline_records",
+    "check_place",
     "claims",
     "decisions",
     "importance_records",
@@ -116,7 +117,6 @@ __all__ = [
     "model_records",
     "of_weights",
     "one",
-    "open_results",
     "paper_accounting",
     "photos",
     "plan",

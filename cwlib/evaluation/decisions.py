@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cwlib import files
 from cwlib.evaluation.ledger import Records, Row, read, read_results, resolve, write
 
 _BOX = re.compile(
@@ -40,7 +41,7 @@ def boxes(book: Path) -> list[Box]:
     """Every box 'What the paper does not say' in the notebooks below a folder, in their order."""
     found = []
     for path in sorted(Path(book).glob("*/*.ipynb")):
-        for cell in json.loads(path.read_text())["cells"]:
+        for cell in _cells(path):
             if cell["cell_type"] == "markdown":
                 chapter = path.relative_to(book).with_suffix("").as_posix()
                 texts = _BOX.findall("".join(cell["source"]) + "\n")
@@ -48,10 +49,14 @@ def boxes(book: Path) -> list[Box]:
     return found
 
 
+def _cells(notebook: Path) -> list[dict]:
+    return json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+
+
 def anchor(book: Path, chapter: str, cell: str) -> str:
     """The id that the built page has for the last heading above a cell. Raises ValueError."""
     heading = None
-    for one in json.loads((Path(book) / f"{chapter}.ipynb").read_text())["cells"]:
+    for one in _cells(Path(book) / f"{chapter}.ipynb"):
         if one["id"] == cell:
             return slug(heading or "")
         if one["cell_type"] == "markdown":
@@ -71,7 +76,9 @@ def from_chapter(book: Path, cite: Mapping) -> float:
 
     `find` is a regular expression whose group is the number. Raises ValueError where it is not.
     """
-    cells = json.loads((Path(book) / f"{cite['chapter']}.ipynb").read_text())["cells"]
+    cells = json.loads((Path(book) / f"{cite['chapter']}.ipynb").read_text(encoding="utf-8"))[
+        "cells"
+    ]
     outputs = [o for c in cells if c["id"] == cite["cell"] for o in c.get("outputs", ())]
     text = "\n".join("".join(_readable(output)) for output in outputs)
     found = re.search(cite["find"], text)
@@ -107,7 +114,8 @@ def renewed(row: Row, records: Records, book: Path) -> Row:
 def renew(path: Path) -> list[Row]:
     """Bring a file of decisions up to date with the results beside it and the chapters above."""
     folder = Path(path).parent
-    records = read_results(folder)
-    rows = [renewed(row, records, folder.parent) for row in read(path)]
-    write(path, rows)
+    with files.locked(folder.resolve()):
+        records = read_results(folder)
+        rows = [renewed(row, records, folder.parent) for row in read(path)]
+        write(path, rows)
     return rows

@@ -21,7 +21,6 @@ and a comparison, in `holds`, {"left": 0, "is": ">", "right": 1, "by": 0.1} over
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -29,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cwlib import zoo
+from cwlib import files, zoo
 from cwlib.evaluation import rates
 from cwlib.evaluation.results import apart
 
@@ -236,7 +235,7 @@ def _compute(found: Iterable[tuple[str, dict]]) -> str:
         if "seconds" in record:
             runs[name, record.get("seed")] = record["seconds"], record["device"]
         elif card.exists():
-            told = json.loads(card.read_text())
+            told = json.loads(card.read_text(encoding="utf-8"))
             runs[name] = told["seconds"], told["device"]
     if not runs:
         return ""
@@ -269,7 +268,7 @@ def read_results(folder: Path) -> dict[str, list[dict]]:
     """The records of every results file in a folder, by the file's name."""
     found = {}
     for path in sorted(Path(folder).glob("*.json")):
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         if path.stem not in ("ledger", "decisions") and "records" in content:
             found[path.stem] = content["records"]
     return found
@@ -277,23 +276,23 @@ def read_results(folder: Path) -> dict[str, list[dict]]:
 
 def read(path: Path) -> list[Row]:
     """The rows of a ledger or of a file of decisions, as they are stored."""
-    return json.loads(Path(path).read_text())["records"]
+    return json.loads(Path(path).read_text(encoding="utf-8"))["records"]
 
 
 def renew(path: Path) -> list[Row]:
     """Bring a ledger up to date with the results files beside it, and return its rows."""
-    records = read_results(Path(path).parent)
-    rows = [renewed(row, records) for row in read(path)]
-    write(path, rows)
+    with files.locked(Path(path).resolve().parent):
+        records = read_results(Path(path).parent)
+        rows = [renewed(row, records) for row in read(path)]
+        write(path, rows)
     return rows
 
 
 def write(path: Path, rows: Iterable[Row], made_by: str = "cwlib eval ledger") -> None:
     """Write the rows to be read by people too: a line for each field and for each citation."""
     text = ",\n".join(_laid_out(row) for row in rows)
-    part = Path(path).with_suffix(".part")
-    part.write_text(f'{{"made_by": {json.dumps(made_by)}, "records": [\n{text}\n]}}\n')
-    os.replace(part, path)
+    text = f'{{"made_by": {json.dumps(made_by)}, "records": [\n{text}\n]}}\n'
+    files.write(path, text.encode())
 
 
 def _laid_out(row: Row) -> str:
