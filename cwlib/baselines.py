@@ -34,6 +34,7 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
+from operator import index
 from types import MappingProxyType
 from typing import Any
 
@@ -117,7 +118,7 @@ def encode(codec: str, image: np.ndarray, quality: float | None = None) -> bytes
     CodecMissing where this Pillow lacks the codec.
     """
     chosen = _codec(codec)
-    _check_image(image)
+    image = metrics.check_image(image)
     settings = copy.deepcopy(dict(chosen.settings))  # a plugin may write into what it is given
     if not chosen.qualities:
         if quality is not None:
@@ -185,7 +186,7 @@ def gzip_bpp(size: int = 128) -> float:
     once. Raises DataUnavailable.
     """
     packed = data.read("mnist", "t10k-images-idx3-ubyte.gz")
-    return metrics.bpp(len(packed), (len(data.parse_idx(packed)), size * size))
+    return metrics.bpp(len(packed), (len(data.parse_idx(packed)), index(size) ** 2))
 
 
 def available(codec: str) -> bool:
@@ -213,12 +214,6 @@ def _codec(name: str) -> Codec:
     if chosen.format not in Image.SAVE:
         raise CodecMissing(f"this Pillow was built without {chosen.format}: update it")
     return chosen
-
-
-def _check_image(image: np.ndarray) -> None:
-    grey_or_rgb = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
-    if image.dtype != np.uint8 or not grey_or_rgb or image.size == 0:
-        raise ValueError(f"expected uint8 (H, W) or (H, W, 3), got {image.dtype} {image.shape}")
 
 
 def _resolutions(shape: tuple[int, ...]) -> int:

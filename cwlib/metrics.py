@@ -8,27 +8,56 @@ float64 NumPy, so a figure does not depend on the device that made the image.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
+from operator import index
 
 import numpy as np
+from numpy.polynomial import Polynomial
 
 _PEAK = 255.0
 _TAPS, _SIGMA = 11, 1.5
 K1, K2 = 0.01, 0.03  # SSIM's constants, as shares of the peak
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+LEAST_OVERLAP = 0.5  # share of the narrower range of quality that two curves must have in common
 
 
-def bpp(n_bytes: int, shape: Sequence[int]) -> float:
-    """Bits per pixel of a stream of `n_bytes` for an image of `shape` (H, W) or (H, W, C).
+def bpp(n_bytes: float, shape: Sequence[int]) -> float:
+    """Bits per pixel of a stream of `n_bytes` for an image of `shape` (H, W) or (H, W, 3).
 
-    A colour pixel counts once. Raises ValueError for an image without pixels.
+    n_bytes: a whole number, or the mean of several; a colour pixel counts once. Raises TypeError
+    for what is no number, ValueError for another shape, an image without pixels, or no size.
 
     >>> bpp(256, (128, 128))
     0.125
     """
-    if len(shape) not in (2, 3) or min(shape) < 1:
-        raise ValueError(f"expected a shape (H, W) or (H, W, C) with pixels, got {tuple(shape)}")
+    shape = tuple(map(index, shape))  # Python's whole numbers: those of NumPy wrap around
+    if not _is_picture(shape):
+        raise ValueError(f"expected a shape (H, W) or (H, W, 3) with pixels, got {shape}")
+    if not isinstance(n_bytes, Real):
+        raise TypeError(f"expected a number of bytes, got {type(n_bytes).__name__}")
+    if not 0 <= n_bytes < np.inf:  # NaN compares false
+        raise ValueError(f"a stream has a size of 0 bytes or more, got {n_bytes}")
     # bpp = 8 bytes / (H W)
-    return 8 * n_bytes / (shape[0] * shape[1])
+    return 8 * float(n_bytes) / (shape[0] * shape[1])
+
+
+def check_image(image: np.ndarray) -> np.ndarray:
+    """The image as it is: a uint8 array (H, W) or (H, W, 3) with pixels.
+
+    Raises ValueError that says what it is instead.
+    """
+    plain = isinstance(image, np.ndarray) and not isinstance(image, np.ma.MaskedArray)
+    if not plain or image.dtype != np.uint8 or not _is_picture(image.shape):
+        parts = type(image).__name__, getattr(image, "dtype", ""), getattr(image, "shape", "")
+        raise ValueError(
+            "expected a uint8 array (H, W) or (H, W, 3) with pixels, got "
+            + " ".join(str(part) for part in parts if part != "")
+        )
+    return np.asarray(image)
+
+
+def _is_picture(shape: tuple[int, ...]) -> bool:
+    return len(shape) >= 2 and shape[2:] in ((), (3,)) and min(shape) >= 1
 
 
 def mse(a: np.ndarray, b: np.ndarray) -> float:
@@ -62,7 +91,7 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
     """
     x, y = _planes(a, b)
     if min(x.shape[1:]) < _TAPS:
-        raise ValueError(f"SSIM needs sides of at least {_TAPS} pixels, got {a.shape}")
+        raise ValueError(f"SSIM needs sides of at least {_TAPS} pixels, got {x.shape[1:]}")
     luminance, contrast = _similarity(x, y)
     return float(np.mean(luminance * contrast))
 
@@ -121,56 +150,72 @@ def bd_rate(
 ) -> float:
     """Mean rate of curve b relative to curve a at equal quality, in percent; negative: b is better.
 
-    rate: bpp > 0; psnr: dB; at least four points each, in any order, overlapping in quality.
+    rate: bpp > 0; psnr: dB; at least four points each, in any order, overlapping in at least half
+    of the narrower range of quality.
     Source: Bjontegaard 2001 (VCEG-M33): one cubic polynomial of log(rate) over PSNR per curve
     (least squares beyond four points), integrated over the common quality range.
-    Raises ValueError where that has no meaning.
+    Raises ValueError where that has no meaning: there, too, where a cubic does not rise all over
+    the common range, so that better pictures would take fewer bits.
 
     >>> rate, quality = np.array([0.1, 0.2, 0.4, 0.8]), [28, 30, 33, 36]
     >>> round(bd_rate(rate, quality, rate / 2, quality), 6)  # the same for half the bits
     -50.0
     """
-    curves = [_curve(rate_a, psnr_a), _curve(rate_b, psnr_b)]
-    low = max(quality.min() for _, quality in curves)
-    high = min(quality.max() for _, quality in curves)
+    qualities, fits = zip(_curve(rate_a, psnr_a), _curve(rate_b, psnr_b), strict=True)
+    low, high = max(q.min() for q in qualities), min(q.max() for q in qualities)
     if not low < high:
         raise ValueError(f"the curves share no quality range: {low:.2f} dB is not below {high:.2f}")
+    share = (high - low) / min(np.ptp(q) for q in qualities)
+    if share < LEAST_OVERLAP:
+        raise ValueError(
+            f"the curves share {low:.2f} to {high:.2f} dB, {share:.0%} of the narrower one: at "
+            f"least {LEAST_OVERLAP:.0%} is needed"
+        )
+    if not all(_rises(fit, low, high) for fit in fits):
+        raise ValueError(
+            f"the cubic through a curve does not rise from {low:.2f} to {high:.2f} dB: spread its "
+            "points, and leave out those where more bits bring no quality"
+        )
     # BD-rate = exp(1/(high - low) integral of (ln r_b - ln r_a) dq) - 1
-    area_a, area_b = (
-        np.polynomial.Polynomial.fit(quality, log_rate, 3).integ() for log_rate, quality in curves
-    )
-    gap = (area_b(high) - area_b(low)) - (area_a(high) - area_a(low))
-    return float(100 * np.expm1(gap / (high - low)))
+    area_a, area_b = (fit.integ()(high) - fit.integ()(low) for fit in fits)
+    with np.errstate(over="ignore"):
+        change = 100 * np.expm1((area_b - area_a) / (high - low))
+    if not np.isfinite(change):
+        raise ValueError("the rates lie too far apart: their ratio is beyond any number")
+    return float(change)
 
 
-def _curve(rate: Sequence[float], quality: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+def _curve(rate: Sequence[float], quality: Sequence[float]) -> tuple[np.ndarray, Polynomial]:
+    """The qualities, and the cubic of log(rate) over them."""
     rate, quality = np.asarray(rate, float), np.asarray(quality, float)
-    if rate.ndim != 1 or rate.shape != quality.shape:
+    if rate.ndim != 1 or rate.shape != quality.shape or not rate.size:
         raise ValueError(f"expected one quality per rate, got {rate.shape} and {quality.shape}")
-    if len(np.unique(quality)) < 4:
-        raise ValueError(f"a cubic needs 4 different qualities, got {len(np.unique(quality))}")
     if not (np.all(np.isfinite(quality)) and np.all(np.isfinite(rate)) and np.all(rate > 0)):
         raise ValueError("rates must be positive and finite, qualities finite")
-    return np.log(rate), quality
+    fit, (_, rank, *_) = Polynomial.fit(quality, np.log(rate), 3, full=True)
+    if rank < 4:
+        raise ValueError(f"a cubic needs 4 different qualities, got {rank}")
+    return quality, fit
 
 
-def _pair(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    for image in (a, b):
-        if image.dtype != np.uint8:
-            raise ValueError(f"expected uint8 images, got {image.dtype}")
-    if a.shape != b.shape:
-        raise ValueError(f"images of different shapes: {a.shape} and {b.shape}")
-    if a.size == 0:
-        raise ValueError(f"images without pixels: {a.shape}")
-    return a, b
+def _rises(fit: Polynomial, low: float, high: float) -> bool:
+    """Whether a cubic rises all over [low, high]."""
+    slope = fit.deriv()
+    turns = [x.real for x in slope.deriv().roots() if low < x.real < high]
+    return all(slope(x) > 0 for x in (low, *turns, high))
 
 
 def _planes(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The pair as float64 (C, H, W)."""
-    _pair(a, b)
-    if a.ndim not in (2, 3):
-        raise ValueError(f"expected (H, W) or (H, W, C), got {a.shape}")
-    return tuple(np.atleast_3d(image).transpose(2, 0, 1).astype(float) for image in (a, b))
+    pair = _pair(a, b)
+    return tuple(np.atleast_3d(image).transpose(2, 0, 1).astype(float) for image in pair)
+
+
+def _pair(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    a, b = check_image(a), check_image(b)
+    if a.shape != b.shape:
+        raise ValueError(f"images of different shapes: {a.shape} and {b.shape}")
+    return a, b
 
 
 def _similarity(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

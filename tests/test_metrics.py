@@ -41,10 +41,41 @@ def test_bpp_counts_pixels_not_samples():
     assert metrics.bpp(0, (1, 1)) == 0.0
 
 
-@pytest.mark.parametrize("shape", [(0, 5), (5,), (1, 2, 3, 4)])
-def test_bpp_needs_pixels(shape):
-    with pytest.raises(ValueError, match="with pixels, got"):
+@pytest.mark.parametrize("shape", [(0, 5), (5,), (1, 2, 3, 4), (3, 512, 768), (512, 768, 4)])
+def test_bpp_takes_shapes_of_pictures_alone(shape):
+    with pytest.raises(
+        ValueError, match=r"expected a shape \(H, W\) or \(H, W, 3\) with pixels, got"
+    ):
         metrics.bpp(1, shape)
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "shape", "wanted"),
+    [
+        (np.int32(300_000_000), (1000, 1000), 2400.0),
+        (np.uint8(200), (np.uint8(20), np.uint8(20)), 4.0),
+        (np.uint64(2**63), (np.int32(2**16), np.int32(2**16)), 2.0**34),
+        (np.float16(60000), (100, 100), 48.0),
+        (np.float64(2.5), (2, 5, 3), 2.0),
+    ],
+)
+def test_numbers_of_numpy_count_as_those_of_python(n_bytes, shape, wanted):
+    assert metrics.bpp(n_bytes, shape) == wanted
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "error", "says"),
+    [
+        ("256", TypeError, "expected a number of bytes, got str"),
+        (b"256", TypeError, "expected a number of bytes, got bytes"),
+        (-1, ValueError, "0 bytes or more, got -1"),
+        (np.nan, ValueError, "0 bytes or more, got nan"),
+        (np.inf, ValueError, "0 bytes or more, got inf"),
+    ],
+)
+def test_bpp_takes_sizes_alone(n_bytes, error, says):
+    with pytest.raises(error, match=says):
+        metrics.bpp(n_bytes, (4, 4))
 
 
 @given(pairs())
@@ -71,15 +102,40 @@ def test_closed_forms():
     assert metrics.psnr(black, black + 1) == pytest.approx(48.1308, abs=1e-4)  # 20 log10 255
 
 
-@pytest.mark.parametrize("metric", [metrics.mse, metrics.psnr, metrics.ssim, metrics.ms_ssim])
+MEASURES = [metrics.mse, metrics.psnr, metrics.ssim, metrics.ms_ssim, metrics.ms_ssim_luma]
+
+
+@pytest.mark.parametrize("metric", MEASURES)
 def test_mismatches_are_named(metric):
     grey = np.zeros((200, 200), np.uint8)
     with pytest.raises(ValueError, match=r"different shapes: \(200, 200\) and \(200, 200, 3\)"):
         metric(grey, np.zeros((200, 200, 3), np.uint8))
-    with pytest.raises(ValueError, match="expected uint8 images, got float64"):
-        metric(grey, grey / 255)
-    with pytest.raises(ValueError, match="without pixels"):
-        metric(grey[:0], grey[:0])
+
+
+NO_IMAGES = [
+    ([[1, 2], [3, 4]], "list"),
+    (Image.new("L", (200, 200)), "Image"),
+    (torch.zeros((200, 200), dtype=torch.uint8), r"Tensor torch.uint8 torch.Size\(\[200, 200\]\)"),
+    (np.ma.masked_all((200, 200), np.uint8), r"MaskedArray uint8 \(200, 200\)"),
+    (np.zeros((200, 200), bool), r"ndarray bool \(200, 200\)"),
+    (np.zeros((200, 200)), r"ndarray float64 \(200, 200\)"),
+    (np.zeros((200, 200), np.int8), r"ndarray int8 \(200, 200\)"),
+    (np.zeros((200, 200, 4), np.uint8), r"ndarray uint8 \(200, 200, 4\)"),
+    (np.zeros((3, 200, 200), np.uint8), r"ndarray uint8 \(3, 200, 200\)"),
+    (np.zeros((2, 200, 200, 3), np.uint8), r"ndarray uint8 \(2, 200, 200, 3\)"),
+    (np.zeros((0, 200), np.uint8), r"ndarray uint8 \(0, 200\)"),
+    (np.zeros(200, np.uint8), r"ndarray uint8 \(200,\)"),
+    (None, "NoneType"),
+]
+
+
+@pytest.mark.parametrize("metric", MEASURES)
+@pytest.mark.parametrize(("image", "found"), NO_IMAGES)
+def test_what_is_no_uint8_picture_is_named_with_its_type_and_shape(metric, image, found):
+    says = rf"^expected a uint8 array \(H, W\) or \(H, W, 3\) with pixels, got {found}$"
+    for pair in ((image, image), (np.zeros((200, 200), np.uint8), image)):
+        with pytest.raises(ValueError, match=says):
+            metric(*pair)
 
 
 # --- SSIM ----------------------------------------------------------------------------------------
@@ -253,8 +309,34 @@ def test_bd_rate_takes_points_in_any_order_and_inverts_when_swapped(order):
         ([0, 2, 3, 4], [30, 31, 32, 33], "positive and finite"),
         ([1, 2, 3, 4], [30, 31, 32, np.inf], "qualities finite"),
         ([1, 2, 3, 4], [10, 11, 12, 13], "share no quality range: 31.42 dB is not below 13.00"),
+        ([], [], r"one quality per rate, got \(0,\) and \(0,\)"),
+        # 0.01 dB in common says nothing of the rest
+        ([1, 2, 4, 8], [40.27, 41, 43, 46], "share 40.27 to 40.28 dB, 0% of the narrower one"),
+        ([50, 99, 180, 350], [27, 30, 33.5, 35.6], "share 31.42 to 35.60 dB, 49% of the narrower"),
+        # less quality for more bits
+        ([85, 157, 310, 687], [40, 37, 34, 31], "cubic through a curve does not rise from 31.42"),
+        ([85, 157, 310, 687], [31, 31 + 1e-13, 31 + 2e-13, 40], "different qualities, got 3"),
     ],
 )
 def test_bd_rate_refuses_what_has_no_meaning(rate, quality, says):
     with pytest.raises(ValueError, match=says):
         metrics.bd_rate(*CURVE_A, rate, quality)
+
+
+def test_bd_rate_refuses_cubics_that_swing_between_qualities_close_together():
+    quality = [28, 30, 33, 33.001, 33.002]
+    with pytest.raises(ValueError, match="cubic through a curve does not rise from 28.00 to 33.00"):
+        metrics.bd_rate([0.1, 0.2, 0.4, 0.6, 0.8], quality, [0.1, 0.2, 0.4, 0.6, 0.9], quality)
+
+
+def test_bd_rate_refuses_a_ratio_that_no_number_holds():
+    rate, quality = np.array(CURVE_A[0]), CURVE_A[1]
+    with np.errstate(all="raise"), pytest.raises(ValueError, match="beyond any number"):
+        metrics.bd_rate(1e-300 * rate, quality, 1e300 * rate, quality)
+
+
+def test_half_of_the_narrower_range_in_common_is_enough():
+    rate, quality = np.array([50, 99, 180, 350]), np.array([27, 30, 33.5, 35.9])
+    forward = metrics.bd_rate(*CURVE_A, rate, quality)
+    backward = metrics.bd_rate(rate, quality, *CURVE_A)
+    assert (1 + forward / 100) * (1 + backward / 100) == pytest.approx(1)
