@@ -13,7 +13,7 @@ from cwlib.coding.tables import Tables
 N_VALUES = 64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """`symbols[i]` comes from table `indices[i]`, and none lies outside its table.
 

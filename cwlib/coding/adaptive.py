@@ -16,6 +16,8 @@ Reference: P. M. Fenwick, A new data structure for cumulative frequency tables, 
 
 from __future__ import annotations
 
+from operator import index
+
 import numpy as np
 
 from cwlib.coding import arithmetic
@@ -35,7 +37,7 @@ def encode(
     symbols: (n,) integers -> bytes, at most 2 over the ideal length, the sum of `costs`. order: 1
     keeps separate counts after each different symbol, 0 one set. Raises ValueError.
     """
-    trees = _start(n_symbols, order, step, limit)
+    trees, n_symbols, step, limit = _start(n_symbols, order, step, limit)
     symbols = _symbols(symbols, n_symbols)
     out = np.zeros(16 + 2 * symbols.size + symbols.size // 64, dtype=np.uint8)  # 16 bits each
     end = _walk(symbols, out, True, trees, n_symbols, step, limit)
@@ -55,10 +57,11 @@ def decode(
     A certain symbol takes no bits, so `n` has no bound in the data: check it before.
     Raises StreamError where no message of `n` symbols can have these bytes.
     """
-    trees = _start(n_symbols, order, step, limit)
+    trees, n_symbols, step, limit = _start(n_symbols, order, step, limit)
+    n = index(n)
     if n < 0:
         raise ValueError(f"cannot decode {n} symbols")
-    message = np.frombuffer(data, dtype=np.uint8).copy()  # writable: one type, compiled once
+    message = arithmetic.as_message(data)
     symbols = np.zeros(n, dtype=np.int64)
     used = _walk(symbols, message, False, trees, n_symbols, step, limit)
     arithmetic.check_end(message, used)
@@ -72,7 +75,7 @@ def costs(
 
     The same counts as in `encode`, one symbol at a time. Raises as `encode` does.
     """
-    trees = _start(n_symbols, order, step, limit)
+    trees, n_symbols, step, limit = _start(n_symbols, order, step, limit)
     bits = np.zeros(len(symbols))
     context = 0
     for k, s in enumerate(_symbols(symbols, n_symbols)):
@@ -84,11 +87,15 @@ def costs(
     return bits
 
 
-def _start(n_symbols: int, order: int, step: int, limit: int) -> np.ndarray:
-    """(contexts, size + 1) trees of counts that are all 1; size: a power of two >= n_symbols."""
+def _start(n_symbols: int, order: int, step: int, limit: int) -> tuple[np.ndarray, int, int, int]:
+    """Trees of counts that are all 1, and n_symbols, step and limit as Python's whole numbers.
+
+    trees: (contexts, size + 1), size: a power of two >= n_symbols.
+    """
     for value in (n_symbols, order, step, limit):
         if not isinstance(value, int | np.integer):
             raise ValueError(f"n_symbols, order, step and limit are whole numbers, got {value!r}")
+    n_symbols, step, limit = int(n_symbols), int(step), int(limit)
     if order not in (0, 1):
         raise ValueError(f"order is 0 (no context) or 1 (the symbol before), got {order}")
     if not (1 <= step and 2 <= limit <= LIMIT):
@@ -100,14 +107,14 @@ def _start(n_symbols: int, order: int, step: int, limit: int) -> np.ndarray:
             f"got {n_symbols}"
         )
     contexts = n_symbols if order else 1
-    size = 1 << int(n_symbols - 1).bit_length()
+    size = 1 << (n_symbols - 1).bit_length()
     if contexts * size > MAX_MODELS:
         raise ValueError(f"{contexts} contexts of {n_symbols} symbols are too many: use order 0")
     trees = np.zeros((contexts, size + 1), dtype=np.int64)
     trees[:, 1 : n_symbols + 1] = 1
     for tree in trees:
         _to_sums(tree)
-    return trees
+    return trees, n_symbols, step, limit
 
 
 def _symbols(symbols: np.ndarray, n_symbols: int) -> np.ndarray:

@@ -19,11 +19,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import index
 
 import numpy as np
 
 from cwlib.coding.jit import jit
-from cwlib.coding.stream import StreamError
+from cwlib.coding.stream import StreamError, as_bytes
 from cwlib.coding.tables import Tables, check
 
 FULL = 1 << 48  # the interval of the empty message
@@ -212,7 +213,7 @@ def decode(data: bytes, indices: np.ndarray, tables: Tables) -> np.ndarray:
     Raises StreamError where no message of this length can have these bytes.
     """
     _, indices = check(indices, indices, tables)
-    message = np.frombuffer(data, dtype=np.uint8).copy()  # writable: one type, compiled once
+    message = as_message(data)
     out = np.empty(indices.size, dtype=np.int64)
     used = _decode(message, indices, tables.cdfs, tables.sizes, tables.offsets, out)
     check_end(message, used)
@@ -292,11 +293,16 @@ def shares(symbol: int, t: int, tables: Tables) -> list[tuple[int, int]]:
     (0, -1, 1, -2 ... become 0, 1, 2, 3 ...), as two intervals of one count each.
     """
     cdf = tables.cdfs[t, : tables.sizes[t] + 1].tolist()
-    j = symbol - int(tables.offsets[t])
+    j = index(symbol) - int(tables.offsets[t])
     if 0 <= j < len(cdf) - 2:
         return [(cdf[j], cdf[j + 1])]
     zigzag = 2 * j if j >= 0 else -2 * j - 1
     return [(cdf[-2], cdf[-1]), *((half, half + 1) for half in divmod(zigzag, 65536))]
+
+
+def as_message(data: bytes) -> np.ndarray:
+    """Bytes-like data as uint8, writable whatever they are: one type, so loops compile once."""
+    return np.frombuffer(as_bytes(data), dtype=np.uint8).copy()
 
 
 def check_end(message: np.ndarray, used: int) -> None:

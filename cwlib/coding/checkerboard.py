@@ -46,7 +46,7 @@ PASSES = (1, 2)
 Fill = Callable[["Half", np.ndarray, np.ndarray], np.ndarray]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Coded:
     """symbols, values (z_hat in sixteenths) and tables of all latents: (C, h, w) whole numbers."""
 

@@ -45,7 +45,7 @@ def code_features(channels: int) -> int:
     return 12 * channels + 25 + 2 + channels
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Weights:
     """Integer weights of one net of C coded channels, F features and H hidden units.
 
@@ -102,7 +102,7 @@ class Coder:
         levels = np.zeros((h, w), dtype=np.int64)
         values = np.zeros((channels, h, w), dtype=np.int64)
         self._check(levels, values)
-        message = np.frombuffer(data, dtype=np.uint8).copy()
+        message = arithmetic.as_message(data)
         arithmetic.check_end(message, self._run(levels, values, message, False))
         return levels, values
 

@@ -27,7 +27,7 @@ EXACT = {np.float32: 2.0**24, np.float64: 2.0**53}  # below, every whole number 
 UNIT_MAX = 2.0**20  # finer weights than multiples of 2^-20 gain nothing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layer:
     """A convolution on whole numbers, and what makes its sums activations again.
 

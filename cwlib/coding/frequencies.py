@@ -20,6 +20,7 @@ from __future__ import annotations
 import heapq
 import math
 from functools import cache
+from operator import index
 
 import numpy as np
 
@@ -37,6 +38,7 @@ def from_probabilities(p: np.ndarray, total: int = 1 << 16, escape: float = 0.0)
     >>> from_probabilities(np.array([0.5, 0.25, 0.25]), total=16)  # 7, 4, 4, and 1 to escape
     array([ 0,  7, 11, 15, 16])
     """
+    total, escape = index(total), float(escape)
     if not 0 <= escape < LARGEST:  # NaN compares false
         raise ValueError(f"the escape's probability is {escape:g}: finite and at least 0 wanted")
     p = np.append(_probabilities(p), escape)

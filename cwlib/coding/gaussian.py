@@ -37,6 +37,7 @@ REACH = 8.0  # beyond 8 sigma lies 1e-15 of a normal: as good as nothing
 LEAST_COUNT = 1 / 16
 
 
+@np.errstate(under="ignore")  # terms that vanish
 def exp(x: np.ndarray) -> np.ndarray:
     """e^x to 13 digits for -32 <= x <= 32, the same bits on every machine."""
     # e^x = (e^(x / 64))^64, and the series of e^(x / 64) is short
@@ -50,6 +51,7 @@ def exp(x: np.ndarray) -> np.ndarray:
     return power
 
 
+@np.errstate(under="ignore")
 def normal_cdf(x: np.ndarray) -> np.ndarray:
     """Phi(x) of the standard normal to 1e-13, the same bits on every machine; 0 or 1 beyond 8."""
     x = np.asarray(x, dtype=np.float64)
@@ -68,6 +70,7 @@ def normal_cdf(x: np.ndarray) -> np.ndarray:
 SCALES = tuple(exp(LN_2 * (LOG2_SCALE_MIN + LOG2_SCALE_STEP * np.arange(LEVELS))).tolist())
 
 
+@np.errstate(over="ignore")  # infinities have a nearest table too
 def scale_index(log2_sigma: np.ndarray) -> np.ndarray:
     """The table whose scale is nearest, in log2, to each sigma: int64 in 0 ... 63, same shape.
 
@@ -80,12 +83,14 @@ def scale_index(log2_sigma: np.ndarray) -> np.ndarray:
     return np.clip(np.floor(steps + 0.5), 0, LEVELS - 1).astype(np.int64)
 
 
+@np.errstate(under="ignore")
 def unit_bins(sigma: float) -> tuple[np.ndarray, float]:
     """P(-n) ... P(n) of a normal of this sigma, and the probability of all values beyond.
 
     n is the last value of a probability of at least 2^-20, a sixteenth of a count; at least 1.
     Raises ValueError for a sigma outside 1/1024 ... 4096.
     """
+    sigma = float(sigma)
     if not 2.0**-10 <= sigma <= 2.0**12:
         raise ValueError(f"a scale lies between 1/1024 and 4096, got {sigma:g}")
     k = np.arange(int(REACH * sigma) + 2)

@@ -9,13 +9,14 @@ Reference: D. A. Huffman, A method for the construction of minimum-redundancy co
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import index
 
 import numpy as np
 
 from cwlib.coding import prefix
 from cwlib.coding.jit import jit
 from cwlib.coding.prefix import LONGEST, LONGEST_PACKED, LOOKUP_BITS, Merge, tree, tree_steps
-from cwlib.coding.stream import StreamError
+from cwlib.coding.stream import StreamError, as_bytes
 
 __all__ = ["LONGEST", "LONGEST_PACKED", "LOOKUP_BITS", "Code", "Merge", "tree", "tree_steps"]
 
@@ -58,7 +59,7 @@ class Code:
         max_length: 1 to 24. Raises ValueError if the words cannot be that short.
         Source: package-merge (Larmore and Hirschberg, 1990), exact.
         """
-        counts = prefix.whole_counts(counts)
+        counts, max_length = prefix.whole_counts(counts), index(max_length)
         if not 1 <= max_length <= LONGEST:
             raise ValueError(f"max_length lies between 1 and {LONGEST}, got {max_length}")
         used = np.count_nonzero(counts)
@@ -114,9 +115,9 @@ class Code:
         words = np.empty(symbols.size * LONGEST // 32 + 1, dtype=np.uint32)
         n_bits = _encode(symbols, self._entries, words)
         if n_bits < 0:
-            index = -n_bits - 1
+            at = -n_bits - 1
             raise ValueError(
-                f"symbol {symbols[index]} at position {index} has no word in this code "
+                f"symbol {symbols[at]} at position {at} has no word in this code "
                 f"(symbols 0 to {self.lengths.size - 1}, those with a count)"
             )
         return words[: -(-n_bits // 32)].astype(">u4").tobytes()[: -(-n_bits // 8)]
@@ -127,7 +128,7 @@ class Code:
         Raises StreamError if the data end too early or too late, or hold a word that is not in
         the code. Nothing is allocated for more symbols than the data can hold.
         """
-        data = np.frombuffer(data, dtype=np.uint8)
+        data, n = np.frombuffer(as_bytes(data), dtype=np.uint8), index(n)
         used = self.lengths[self.lengths > 0]
         if n < 0:
             raise ValueError(f"cannot decode {n} symbols")
@@ -160,7 +161,7 @@ class Code:
 
         Raises StreamError for data that `to_bytes` cannot have made.
         """
-        table = np.frombuffer(data, dtype=np.uint8)
+        table, n_symbols = np.frombuffer(as_bytes(data), dtype=np.uint8), index(n_symbols)
         if n_symbols < 0 or table.size not in ((n_symbols + 1) // 2, n_symbols):
             raise StreamError(
                 f"a table of {n_symbols} symbols has {(n_symbols + 1) // 2} or {n_symbols} bytes, "

@@ -7,6 +7,7 @@ and cannot overflow.
 
 from __future__ import annotations
 
+from operator import index
 from typing import NamedTuple
 
 import numpy as np
@@ -74,6 +75,7 @@ def reciprocal(freq: int) -> tuple[int, int]:
     (e / freq) x / 2^(63 + s) < x / 2^(63 + s) < 2^-s <= 1 / freq: too little to reach the next
     whole number. Source: Granlund and Montgomery, 'Division by invariant integers', 1994.
     """
+    freq = index(freq)
     shift = (freq - 1).bit_length()
     return -(-(1 << (63 + shift)) // freq), shift
 

@@ -25,13 +25,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import index
 from typing import NoReturn
 
 import numpy as np
 
 from cwlib.coding.intervals import BUCKET_BITS, native
 from cwlib.coding.jit import jit
-from cwlib.coding.stream import StreamError
+from cwlib.coding.stream import StreamError, as_bytes
 from cwlib.coding.tables import Tables, check, vectors
 from cwlib.coding.wide import high_product
 
@@ -208,7 +209,7 @@ def encode(symbols: np.ndarray, indices: np.ndarray, tables: Tables, lanes: int 
     >>> decode(data, which, tables)
     array([0, 0, 1, 0, 2, 0])
     """
-    symbols, indices = _arguments(symbols, indices, lanes)
+    (symbols, indices), lanes = vectors(symbols, indices), _lanes(lanes)
     # A symbol is 52 bits at most: fewer than two words. One is spare, and the states come first.
     words = np.empty(2 * lanes + 2 * symbols.size + 1, dtype=np.uint32)
     data = native(symbols), native(indices)
@@ -225,7 +226,7 @@ def decode(data: bytes, indices: np.ndarray, tables: Tables, lanes: int = 1) -> 
     Raises StreamError where no message of this length has these bytes. Damage can turn them into
     those of another message, though seldom: what must not be wrong needs a checksum around it.
     """
-    indices, _ = _arguments(indices, indices, lanes)
+    (indices, _), lanes, data = vectors(indices, indices), _lanes(lanes), as_bytes(data)
     states, words = _states_and_words(data, lanes)
     out = np.empty(indices.size, dtype=np.int64)
     found = native(words), 0, native(indices)
@@ -250,12 +251,10 @@ def _complain(symbols: np.ndarray, indices: np.ndarray, tables: Tables) -> NoRet
     )
 
 
-def _arguments(
-    symbols: np.ndarray, indices: np.ndarray, lanes: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _lanes(lanes: int) -> int:
     if lanes not in (1, 2, 4):
         raise ValueError(f"lanes: expected 1, 2 or 4, got {lanes!r}")
-    return vectors(symbols, indices)
+    return index(lanes)
 
 
 def _states_and_words(data: bytes, lanes: int) -> tuple[tuple[int, ...], np.ndarray]:
@@ -316,7 +315,7 @@ def decode_steps(data: bytes, indices: np.ndarray, tables: Tables) -> Iterator[S
     """
     decode(data, indices, tables)
     _, indices = vectors(indices, indices)
-    states, words = _states_and_words(data, lanes=1)
+    states, words = _states_and_words(as_bytes(data), lanes=1)
     at, found = 0, native(words)
     for k in range(indices.size):
         one, out = native(indices[k : k + 1]), np.empty(1, dtype=np.int64)

@@ -90,7 +90,7 @@ def read_header(blob: bytes) -> Header:
 
 def _parse(blob: bytes, max_pixels: int | None) -> tuple[Header, list[bytes]]:
     """Check and split a stream, the most telling complaint first."""
-    blob = _as_bytes(blob)
+    blob = as_bytes(blob)
     _check_kind(blob)
     stored = struct.unpack("<I", blob[-CRC_BYTES:])[0]
     body = blob[:-CRC_BYTES]
@@ -123,10 +123,20 @@ def _parse(blob: bytes, max_pixels: int | None) -> tuple[Header, list[bytes]]:
     return Header(body[len(MAGIC)], model_id, height, width, channels, lengths), sections
 
 
-def _as_bytes(blob: bytes) -> bytes:
-    if not isinstance(blob, bytes | bytearray | memoryview):
-        raise TypeError(f"a stream is bytes, got {type(blob).__name__}")
-    return bytes(blob)
+def as_bytes(data: bytes) -> bytes:
+    """The bytes of any bytes-like object, whatever items it counts itself; TypeError for others."""
+    try:
+        return bytes(memoryview(data))
+    except TypeError:
+        raise TypeError(f"a stream is bytes, got {type(data).__name__}") from None
+
+
+def too_many(limit: int) -> str:
+    """How a refusal of a large picture ends: with what lets it through."""
+    return (
+        f"more than the limit of {limit}: raise max_pixels (decompress --max-pixels) if you trust "
+        "the file"
+    )
 
 
 def _check_kind(blob: bytes) -> None:

@@ -18,7 +18,7 @@ from cwlib.coding.frequencies import from_probabilities
 TOTAL = 1 << 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tables:
     """Several tables of different lengths in one padded array.
 

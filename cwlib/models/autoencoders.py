@@ -23,7 +23,7 @@ from cwlib.models.context import ContextPrior
 DOWNSCALE = 8  # every network here halves the image three times
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Output:
     """What a forward pass returns.
 

@@ -32,7 +32,7 @@ HYPER_DOWNSCALE = 4  # h_a halves the latents twice
 MASK_START = 1.0  # sigmoid(1) = 0.73: see Hierarchical.importance_bias
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Output:
     """What a forward pass returns. C = N + 3 channels, h = H/8, w = W/8.
 

@@ -213,7 +213,7 @@ class Lossless:
     def decode(self, data: bytes, shapes: Sequence[tuple[int, int, int]]) -> Codes:
         """The codes of these shapes (C, h, w), step by step. Raises StreamError."""
         codes = [np.zeros(shape, dtype=np.int64) for shape in shapes]
-        message = np.frombuffer(data, dtype=np.uint8).copy()
+        message = arithmetic.as_message(data)
         state = arithmetic.start_decoder(message)
         for step, weights in zip(self.schedule, self.weights, strict=True):
             y, x = places(step, *shapes[step.scale][1:])

@@ -32,7 +32,7 @@ ALT = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Decoded:
     """What came back from a file, and how large the file was."""
 
