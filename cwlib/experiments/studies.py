@@ -90,6 +90,7 @@ _LEARNERS = [
         ("cosine", "a schedule that falls from the middle on", dict(schedule="cosine")),
         ("plain", "no average of the weights", dict(ema=0.0)),
         ("cold", "no principal components to start from", dict(linear_start=False)),
+        ("channels384", "384 latents a place in place of 256", dict(channels=384)),
         ("rounded", "the last tenth with rates of rounded latents", dict(rounded_from=0.9)),
         ("soap", "SOAP in place of Adam", dict(optimizer="soap")),
         ("muon", "Muon in place of Adam, for the convolutions", dict(optimizer="muon")),
