@@ -7,7 +7,9 @@ before them.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 from dataclasses import asdict, fields
 from io import BytesIO
 from pathlib import Path
@@ -22,6 +24,25 @@ NAME = "checkpoint.pt"
 
 class TrainingStopped(RuntimeError):
     """Training cannot go on (loss not finite, another experiment's checkpoint, disk full)."""
+
+
+@contextlib.contextmanager
+def held(folder: Path, leads: bool = True) -> Iterator[None]:
+    """A run's folder, there and writable, for one training at a time; `leads`: that writes in it.
+
+    Raises TrainingStopped where another one is at work, OSError where nothing can be written.
+    """
+    if not leads:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    taken = TrainingStopped(
+        f"another training is at work in {folder}: wait for its end, or train in another folder"
+    )
+    with files.locked(folder / f"{NAME}.lock", taken):
+        files.check_place(folder / NAME)
+        files.sweep(folder)
+        yield
 
 
 def write(folder: Path, experiment: Experiment, state: dict) -> None:

@@ -61,22 +61,21 @@ def check_place(path: Path, source: Path | None = None) -> None:
 
 
 @contextlib.contextmanager
-def locked(lock: Path, wait: bool = True) -> Iterator[None]:
+def locked(lock: Path, taken: Exception | None = None) -> Iterator[None]:
     """Only one process at a time is in here for a lock: a folder, or a file that is made for it.
 
-    Not waiting, it raises BlockingIOError where another one is. The end of a process, by whatever
-    death, frees its locks. Windows and some network drives have no such locks: there it goes on.
+    taken: raised where another one is in here; None waits for it. The end of a process, by whatever
+    death, frees its locks. Windows and some network drives have none: there everybody goes on.
     """
     if fcntl is None:
         yield
         return
-    kind = os.O_RDONLY if lock.is_dir() else os.O_RDWR | os.O_CREAT
-    handle = os.open(lock, kind, 0o666)
+    handle = os.open(lock, os.O_RDONLY if lock.is_dir() else os.O_RDWR | os.O_CREAT, 0o666)
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(handle, fcntl.LOCK_EX | (fcntl.LOCK_NB if taken else 0))
         except BlockingIOError:
-            raise
+            raise taken from None
         except OSError:
             pass
         yield

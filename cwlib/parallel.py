@@ -3,7 +3,7 @@
     torchrun --nproc-per-node 2 -m cwlib train kodak-mstar
 
 Each process has a rank and takes its rows of every batch; DistributedDataParallel averages their
-gradients. Rank 0 leads: its clock counts, it hears Ctrl-C, it shows the progress and writes the
+gradients. Rank 0 leads: its clock counts, it hears STOPS, it shows the progress and writes the
 files. A single process is a team of one, for which everything here does nothing.
 """
 
@@ -12,13 +12,17 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+
+# What asks a run to end: Ctrl-C, `kill` and the end of a job, a terminal that is closed.
+STOPS = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
 
 
 @dataclass(frozen=True)
@@ -85,14 +89,31 @@ def join(device: torch.device) -> Iterator[Team]:
         raise ValueError(f"several processes train on CUDA GPUs or CPUs, not on {device}")
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     team = Team(device, dist.get_rank(), size)
-    before = signal.getsignal(signal.SIGINT)
+    # the others are told by the leader, who first ends the step and saves
+    deaf = contextlib.nullcontext() if team.leads else heard(signal.SIG_IGN)
     try:
-        if not team.leads:  # it is told by the leader, who first ends the step and saves
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-        yield team
+        with deaf:
+            yield team
     finally:
-        signal.signal(signal.SIGINT, before)
         dist.destroy_process_group()
+
+
+@contextlib.contextmanager
+def heard(handler: Callable[[int, object], None] | signal.Handlers) -> Iterator[None]:
+    """STOPS go to a handler, but for those that are ignored already (nohup, other ranks).
+
+    Python runs handlers in the main thread, so in others nothing changes.
+    """
+    before = {}
+    try:
+        if threading.current_thread() is threading.main_thread():
+            for stop in STOPS:
+                if signal.getsignal(stop) not in (signal.SIG_IGN, None):
+                    before[stop] = signal.signal(stop, handler)
+        yield
+    finally:
+        for stop, handler in before.items():
+            signal.signal(stop, handler)
 
 
 def share_statistics(net: nn.Module, team: Team) -> nn.Module:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from cwlib import checkpoints, data, training, zoo
+from cwlib import checkpoints, data, files, training, zoo
 from cwlib.experiments import Experiment
 from cwlib.models import catalogue
 
@@ -97,6 +97,9 @@ def make(
     before: the `history` of the net that it starts from.
     None in all but one of several processes. Raises as training.train and zoo.save do.
     """
+    out = out or folder
+    out.mkdir(parents=True, exist_ok=True)
+    files.check_place(weights(out, experiment.name))
     run = training.train(
         experiment,
         folder,
@@ -114,7 +117,7 @@ def make(
     if experiment.dataset == "mnist":
         learn = data.resize_digits(source.images[:CODE_DIGITS])
     told = card(command, source, experiment, run, before)
-    return zoo.save(run.model, out or folder, told, learn)
+    return zoo.save(run.model, out, told, learn)
 
 
 def finished(experiment: Experiment, folder: Path) -> zoo.TrainedModel | None:

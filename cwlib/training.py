@@ -11,10 +11,8 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import signal
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -22,7 +20,6 @@ from typing import NoReturn
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from cwlib import batches, checkpoints, data, parallel
 from cwlib.averages import Average
@@ -30,6 +27,7 @@ from cwlib.checkpoints import TrainingStopped
 from cwlib.experiments import Experiment
 from cwlib.models import catalogue, ordering
 from cwlib.objectives import features, loss_terms
+from cwlib.progress import Bar
 
 CHECKPOINT_SECONDS = 30.0
 LOG_EVERY = 50  # steps, whose mean is a row of the learning curve
@@ -120,15 +118,15 @@ def train(
     MNIST; for an experiment on photographs, uint8 (H, W, 3) each. half: convolutions in bfloat16.
     compiled: through torch.compile. log_every: steps in a row of the curve, None: LOG_EVERY.
     Under torchrun all its processes train together, in a `folder` that each of them sees.
-    Raises TrainingStopped; on KeyboardInterrupt it ends the step, saves, then raises.
+    Raises TrainingStopped, also where another training is at work in the folder. On Ctrl-C and the
+    other `parallel.STOPS` it ends the step, saves, then raises KeyboardInterrupt.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     if images is None:
         if experiment.dataset != "mnist":
             raise ValueError(f"{experiment.name}: give the photographs to train on (data.photos)")
         images = data.mnist28("train")[0]
-    with parallel.join(pick_device(device)) as team:
+    with parallel.join(pick_device(device)) as team, checkpoints.held(folder, team.leads):
         shown = progress_bar and team.leads
         source = batches.source(experiment, images, shown)
         steps = experiment.steps or round(experiment.epochs * source.per_epoch)
@@ -210,25 +208,6 @@ def optimizer(experiment: Experiment, groups: list[dict]) -> torch.optim.Optimiz
     return pytorch_optimizer.Muon(kernels, e.lr, use_adjusted_lr=True, adamw_lr=e.lr)
 
 
-@contextlib.contextmanager
-def _whole_step() -> Iterator[None]:
-    """Ctrl-C inside waits for the end: half an optimiser step must not get into a checkpoint."""
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    ):
-        yield  # only the main thread gets KeyboardInterrupt, and not in every process
-        return
-    pressed = []
-    before = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        raise KeyboardInterrupt
-
-
 class _Loop:
     """State of one run; everything that a checkpoint must hold is an attribute."""
 
@@ -263,28 +242,27 @@ class _Loop:
             objective = torch.compile(objective)
         last_save = last_tick = time.monotonic()
         name = self.experiment.name
-        with tqdm(total=1000, disable=not progress_bar, desc=name, unit="permille") as bar:
-            try:
-                while True:
-                    with _whole_step():
-                        # the clock of the leading process decides for all
-                        share = self.team.agree(self.budget.progress(self.step, self.elapsed))
-                        if share >= 1.0:
-                            break
-                        self.one_step(objective, source, share)
-                        now = time.monotonic()
-                        self.elapsed += now - last_tick
-                        last_tick = now
-                        if self.step % self.log_every == 0:
-                            self.log(bar, share)
-                    if now - last_save > CHECKPOINT_SECONDS:
-                        self.save()
-                        last_save = time.monotonic()
-            except KeyboardInterrupt:
-                self.save()
-                self.team.agree(1.0)  # the others stop as if the budget were used
-                raise
-        self.save()
+        stops = []  # half a step must not get into a checkpoint: who asks to stop waits for its end
+        shown = Bar(total=1000, show=progress_bar, desc=name, unit="permille")
+        with shown as bar, parallel.heard(lambda number, _: stops.append(number)):
+            while True:
+                # the clock of the leading process decides for all, and so does its wish to stop
+                used = 1.0 if stops else self.budget.progress(self.step, self.elapsed)
+                share = self.team.agree(used)
+                if share >= 1.0:
+                    break
+                self.one_step(objective, source, share)
+                now = time.monotonic()
+                self.elapsed += now - last_tick
+                last_tick = now
+                if self.step % self.log_every == 0:
+                    self.log(bar, share)
+                if now - last_save > CHECKPOINT_SECONDS:
+                    self.save()
+                    last_save = time.monotonic()
+            self.save()
+        if stops:
+            raise KeyboardInterrupt
 
     def one_step(
         self, objective: nn.Module, source: batches.Digits | batches.Crops, share: float
@@ -324,7 +302,7 @@ class _Loop:
         maps = size and size(*x.shape[2:])
         return x, batches.draws(self.experiment, shapes, self.step, where, self.rows, maps)
 
-    def log(self, bar: tqdm, share: float) -> None:
+    def log(self, bar: Bar, share: float) -> None:
         steps = self.sums.pop("steps")
         means = {key: value / steps for key, value in self.sums.items()}
         self.sums = {}
@@ -333,7 +311,8 @@ class _Loop:
         row |= {k: v for k, v in means.items() if k not in ("loss", "mse")}
         self.curve.append({k: round(v, 6) for k, v in row.items()})
         bar.n = round(1000 * share)
-        bar.set_postfix(step=self.step, dB=f"{row['psnr']:.2f}", bpp=f"{row.get('bpp', 0):.4f}")
+        with contextlib.suppress(OSError):  # a terminal that was closed does not end a training
+            bar.set_postfix(step=self.step, dB=f"{row['psnr']:.2f}", bpp=f"{row.get('bpp', 0):.4f}")
 
     def stop(self, what: str) -> NoReturn:
         """All processes stop in the same step; one of them says why."""

@@ -41,13 +41,13 @@ sys.path.insert(0, os.path.dirname(sys.argv[1]))
 import test_parallel
 from cwlib import training
 folder, trouble, resume = sys.argv[2], sys.argv[3], sys.argv[4] == "True"
-training.CHECKPOINT_SECONDS = 1e9 if trouble == "ctrl-c" else -1.0
+training.CHECKPOINT_SECONDS = 1e9 if trouble.startswith("SIG") else -1.0
 step, terms, rank = training._Loop.one_step, training.loss_terms, int(os.environ["RANK"])
 def one_step(loop, *args):
     if trouble == "kill" and loop.step == 4 and rank == 1:
         os.kill(os.getpid(), signal.SIGKILL)
-    if trouble == "ctrl-c" and loop.step == 2 + rank:  # nobody is quite at the same place
-        os.kill(os.getpid(), signal.SIGINT)
+    if trouble.startswith("SIG") and loop.step == 2 + rank:  # nobody is quite at the same place
+        os.kill(os.getpid(), getattr(signal, trouble))
     step(loop, *args)
 def loss_terms(*args):
     found = terms(*args)
@@ -139,8 +139,9 @@ def test_a_loss_that_is_not_finite_in_one_process_stops_both_with_one_message(tm
     assert silent == ""
 
 
-def test_ctrl_c_ends_the_step_of_both_and_keeps_it(tmp_path, alone):
-    assert [status for status, _ in two(tmp_path, "ctrl-c")] == [130, 0]
+@pytest.mark.parametrize("stop", ["SIGINT", "SIGTERM"])  # torchrun sends the latter to all
+def test_a_wish_to_stop_ends_the_step_of_both_and_keeps_it(tmp_path, alone, stop):
+    assert [status for status, _ in two(tmp_path, stop)] == [130, 0]
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 3
     run = train(tmp_path, resume=True)  # in one process now
     assert [row["loss"] for row in run.curve] == pytest.approx(

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pytest
 import strokes
 import torch
 
-from cwlib import experiments, training
+from cwlib import experiments, parallel, training
 from cwlib.models import autoencoders, catalogue
 from cwlib.training import Budget, TrainingStopped, learning_rate
 
@@ -166,9 +167,12 @@ def test_a_killed_run_resumes_to_the_same_weights_to_the_bit(tmp_path, whole, mo
     assert same(weights(run), weights(whole))
 
 
-def test_ctrl_c_in_the_middle_of_a_step_ends_the_step_and_keeps_it(tmp_path, whole, monkeypatch):
+@pytest.mark.parametrize("stop", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_wish_to_stop_in_the_middle_of_a_step_ends_the_step_and_keeps_it(
+    tmp_path, whole, monkeypatch, stop
+):
     def press(terms):
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), getattr(signal, stop))
         return terms
 
     spoil_step(monkeypatch, 6, press)
@@ -180,10 +184,61 @@ def test_ctrl_c_in_the_middle_of_a_step_ends_the_step_and_keeps_it(tmp_path, who
     assert same(weights(train(tmp_path, resume=True)), weights(whole))
 
 
-def test_after_training_ctrl_c_is_what_it_was(tmp_path):
-    before = signal.getsignal(signal.SIGINT)
-    train(tmp_path, 1)
-    assert signal.getsignal(signal.SIGINT) is before
+def test_ctrl_c_while_a_checkpoint_is_written_waits_for_its_end(tmp_path, monkeypatch, every_step):
+    real = training.checkpoints.write
+
+    def press(*args):
+        os.kill(os.getpid(), signal.SIGINT)
+        real(*args)
+
+    monkeypatch.setattr(training.checkpoints, "write", press)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path)
+    assert checkpoint(tmp_path)["step"] == 1
+
+
+def test_what_is_ignored_stays_ignored_and_after_training_all_is_as_before(tmp_path, monkeypatch):
+    hung_up = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    before = [signal.getsignal(stop) for stop in parallel.STOPS]
+    try:
+        spoil_step(monkeypatch, 1, lambda terms: os.kill(os.getpid(), signal.SIGHUP) or terms)
+        assert train(tmp_path, 3).step == 3
+        assert [signal.getsignal(stop) for stop in parallel.STOPS] == before
+    finally:
+        signal.signal(signal.SIGHUP, hung_up)
+
+
+ENDLESS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import test_training
+from cwlib import training
+training.CHECKPOINT_SECONDS = 0.0
+test_training.train(sys.argv[2], 10**9)
+"""
+
+
+def test_a_second_training_in_a_folder_is_refused_until_the_first_is_dead(tmp_path):
+    first = subprocess.Popen([sys.executable, "-c", ENDLESS, Path(__file__).parent, tmp_path])
+    try:
+        while not (tmp_path / "checkpoint.pt").exists():
+            assert first.poll() is None
+            time.sleep(0.1)
+        for resume in (False, True):
+            with pytest.raises(TrainingStopped, match=f"another training is at work in {tmp_path}"):
+                train(tmp_path, resume=resume)
+        assert first.poll() is None
+    finally:
+        first.kill()
+        first.wait()
+    assert train(tmp_path, 1, resume=True).step >= 1
+
+
+def test_a_folder_that_cannot_hold_a_checkpoint_is_told_before_the_work(tmp_path, monkeypatch):
+    (tmp_path / "checkpoint.pt").mkdir()
+    monkeypatch.setattr(training.catalogue, "build", None)
+    with pytest.raises(OSError, match="cannot write .*checkpoint.pt: it is there and is not a"):
+        train(tmp_path)
 
 
 def test_training_runs_in_another_thread_too(tmp_path):

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from cwlib import (
+    checkpoints,
     codec,
     data,
     experiments,
@@ -99,7 +100,7 @@ def trained(
         budget, words = training.Budget(seconds=60 * minutes), f"{words} --minutes {minutes:g}"
     else:
         budget = training.Budget(steps=experiment.steps)
-    begun = (here / "checkpoint.pt").exists()
+    begun = (here / checkpoints.NAME).exists()
     return runs.make(
         experiment, words, here, source, start=start, budget=budget, device=device, resume=begun
     )

@@ -1,0 +1,15 @@
+"""Progress bars, for those who look on."""
+
+from __future__ import annotations
+
+import sys
+
+from tqdm import tqdm
+
+
+class Bar(tqdm):
+    """A bar in a terminal or a notebook; none in a log file, and none unless `show`."""
+
+    def __init__(self, *args, show: bool = True, **options):
+        watched = sys.stderr.isatty() or "ipykernel" in sys.modules
+        super().__init__(*args, disable=not (show and watched), **options)
