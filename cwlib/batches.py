@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
 
 from cwlib import data
 from cwlib.experiments import Experiment
+from cwlib.progress import Bar
 
 SMALLEST_SCALE = 0.5  # of a photograph, before it is cropped
 REGIONS = 0.25  # share of the images that have a region of another quality
@@ -63,7 +63,7 @@ class Crops:
     ):
         self.batch_size, self.seed, self.size = batch_size, seed, size
         quiet = len(photos) < 50 or not progress_bar
-        bar = tqdm(range(len(photos)), desc="photographs", disable=quiet)
+        bar = Bar(range(len(photos)), desc="photographs", show=not quiet)
         large = [p for p in (photos[k] for k in bar) if min(p.shape[:2]) >= size]
         if not large:
             raise ValueError(f"no photograph is at least {size} pixels high and wide")

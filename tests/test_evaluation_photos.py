@@ -98,7 +98,7 @@ def test_a_folder_gives_its_pictures_in_order_under_their_names(tmp_path):
     names = ["b.png", "a.png", "more/c.png"]
     for k, name in enumerate(names):
         Image.fromarray(scenes.scene(20, 30, k)).save(tmp_path / "set" / name)
-    (tmp_path / "set" / "notes.txt").write_text("no picture")
+    (tmp_path / "set" / "notes.txt").write_text("no picture", encoding="utf-8")
     found = photos.folder(tmp_path / "set")
     assert (found.name, found.labels) == ("set", ("a.png", "b.png", "more/c.png"))
     for k, image in zip((1, 0, 2), found.images, strict=True):
@@ -114,7 +114,7 @@ def test_a_folder_without_pictures_or_with_a_broken_one_is_named(tmp_path):
         photos.folder(tmp_path)
     (tmp_path / "bad.png").write_bytes(b"junk")
     broken = photos.folder(tmp_path)
-    with pytest.raises(ValueError, match="bad.png: cannot read this picture"):
+    with pytest.raises(ValueError, match="bad.png is not a readable picture"):
         photos.quality_records("jpeg", broken, progress=False)
 
 
@@ -172,7 +172,7 @@ def test_points_of_another_rule_or_set_are_found_only_where_they_are_named(tmp_p
     both = {**fixed, "dataset": "heldout", "bpp": 0.8}
     path = tmp_path / "mine.json"
     evaluation.merge(path, "cwlib eval mine", [usual, fixed, other, both])
-    records = {"mine": json.loads(path.read_text())["records"]}
+    records = {"mine": json.loads(path.read_text(encoding="utf-8"))["records"]}
     for named, wanted in (
         ({}, [0.5]),
         ({"dataset": "kodak"}, [0.5]),

@@ -43,7 +43,7 @@ def test_one_setting_is_one_quality_for_all_pictures(path, two):
 
 
 def test_equal_rates_are_met_from_below_by_every_picture(path, two, monkeypatch):
-    monkeypatch.setattr(qualities, "RATES", (0.001, 0.9, 1.4))
+    monkeypatch.setattr(photos, "RATES", (0.001, 0.9, 1.4))
     model = zoo.load(path)
     records = qualities.equal_rate_records(path, two, progress=False)
     assert {r["rate"] for r in records} == {0.9, 1.4}, "0.001 cannot be reached and is left out"

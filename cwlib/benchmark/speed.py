@@ -12,11 +12,11 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
-from tqdm import tqdm
 
 from cwlib.benchmark.cases import Case, all_cases
 from cwlib.benchmark.peers import CODERS, Coder, Skipped
 from cwlib.coding import jit
+from cwlib.progress import Bar
 
 #: A timed call is repeated until it has run for about this long.
 SLICE_SECONDS = 0.01
@@ -42,7 +42,7 @@ def coders(
         raise ValueError(f"expected n >= {FEWEST} and repeats >= 1, got n={n}, repeats={repeats}")
     load_before = load_average()
     cases = all_cases(n, np.random.default_rng(seed))
-    bar = tqdm(cases, desc="cases", disable=not progress)
+    bar = Bar(cases, desc="cases", show=progress)
     measured = [_measure(case, repeats, rows) for case in bar]
     return {
         "made_by": "cwlib bench coders",

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
-from tqdm import tqdm
 
 from cwlib import (
     baselines,
@@ -36,6 +35,7 @@ from cwlib.evaluation.photos import Photos, score
 from cwlib.models import catalogue
 from cwlib.models.autoencoders import DOWNSCALE
 from cwlib.models.hierarchical import LATERALS
+from cwlib.progress import Bar
 
 LAMBDA_1 = 10.0  # paper 2, 4.1
 SHUFFLE_SEED = 0
@@ -61,7 +61,7 @@ def records(test: TestSet | Photos) -> list[dict]:
 def digit_records(names: Sequence[str], test: TestSet, progress: bool = True) -> list[dict]:
     """For every digit model: its map, if it has one, and its code behind an adaptive coder."""
     records = []
-    for name in tqdm(names, desc="claims", disable=not progress):
+    for name in Bar(names, desc="claims", show=progress):
         model = zoo.load(name)
         base = {"experiment": name, "dataset": test.name, "seed": model.experiment.seed}
         base |= {"image": "mean", "images": len(test.images)}
@@ -136,7 +136,7 @@ def photo_records(names: Sequence[str], photos: Photos, progress: bool = True) -
         model = zoo.load(name)
         if model.experiment.mask == "none":
             continue
-        bar = tqdm(photos.images, desc=name, disable=not progress, leave=False)
+        bar = Bar(photos.images, desc=name, show=progress, leave=False)
         found = [photo_map(model, image) for image in bar]
         base = {"experiment": name, "dataset": photos.name, "seed": model.experiment.seed}
         base |= {"kind": "map", "image": "mean", "images": len(found)}

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from cwlib import baselines, codec, data, metrics, zoo
 from cwlib.coding import huffman, stream
 from cwlib.evaluation.results import summarise
 from cwlib.importance import CODE_BITS, kept_bits
 from cwlib.models import autoencoders
+from cwlib.progress import Bar
 from cwlib.quantize import to_levels
 
 BATCH = 50
@@ -50,7 +50,7 @@ def _mse(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _in_batches(n: int, name: str, progress: bool) -> Iterator[slice]:
-    for k in tqdm(range(0, n, BATCH), desc=name, disable=not progress, unit="batch"):
+    for k in Bar(range(0, n, BATCH), desc=name, show=progress, unit="batch"):
         yield slice(k, k + BATCH)
 
 
@@ -193,7 +193,7 @@ def accounting_records(test: TestSet, progress: bool = True) -> list[dict]:
         nets[f"{name}-untrained"] = autoencoders.build(
             replace(nets[name].experiment, name=f"{name}-untrained")
         ).eval()
-    for name, net in tqdm(nets.items(), desc="accounting", disable=not progress):
+    for name, net in Bar(nets.items(), desc="accounting", show=progress):
         rows = []
         for part in _in_batches(len(test.images), name, False):
             for code in _paper_codes(net, test.images[part]):
@@ -227,7 +227,7 @@ def baseline_records(test: TestSet, progress: bool = True) -> list[dict]:
     for name, qualities in BASELINES.items():
         for quality in qualities:
             rates, errors = [], []
-            bar = tqdm(test.images, desc=f"{name} {quality}", disable=not progress, leave=False)
+            bar = Bar(test.images, desc=f"{name} {quality}", show=progress, leave=False)
             for image in bar:
                 blob = baselines.encode(name, image, quality)
                 rates.append(metrics.bpp(len(blob), image.shape))
@@ -250,7 +250,7 @@ def source_records(test: TestSet, progress: bool = True) -> list[dict]:
         sizes = [len(baselines.encode(name, image)) for image in test.originals]
         rates = [metrics.bpp(size, test.images.shape[1:]) for size in sizes]
         records += summarise(f"{name}-28", test.name, rates, np.zeros(len(rates)))[:1]
-    for levels in tqdm(GREY_LEVELS, desc="grey-28", disable=not progress):
+    for levels in Bar(GREY_LEVELS, desc="grey-28", show=progress):
         step = 255 / (levels - 1)
         coarse = np.round(np.round(test.originals / step) * step).astype(np.uint8)
         blobs = [baselines.encode("webp-lossless", image) for image in coarse]

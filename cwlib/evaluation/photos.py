@@ -6,18 +6,19 @@ Every `bpp` is 8 * len(stream) / pixels of a stream that was decoded again. Each
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from cwlib import baselines, codec, data, metrics, zoo
 from cwlib.coding.stream import StreamError
+from cwlib.progress import Bar
 
 RATES = (0.13, 0.25, 0.361, 0.5, 0.7, 0.9)  # bpp; 0.361 is that of the paper's Table 1
 CODECS = ("jpeg", "jpeg2000", "webp", "avif", "hevc", "jxl", "jpeg2000-53")
@@ -114,33 +115,60 @@ Coded = tuple[bytes, np.ndarray, dict]  # stream, decoded image, more fields for
 def run(name: str, photos: Photos, code: Callable[[np.ndarray], Coded], progress: bool) -> list:
     """Code every image: a row of scores and the further fields for each."""
     rows = []
-    for image in tqdm(photos.images, desc=name, disable=not progress, leave=False):
-        blob, decoded, more = code(image)
-        rows.append({**score(image, decoded, len(blob)), **more})
+    bar = Bar(photos.images, desc=name, show=progress, leave=False)
+    for label, image in zip(photos.labels, bar, strict=True):
+        with naming(label):
+            blob, decoded, more = code(image)
+            rows.append({**score(image, decoded, len(blob)), **more})
     return rows
+
+
+@contextlib.contextmanager
+def naming(label: str | int) -> Iterator[None]:
+    """Errors inside say which picture they are about."""
+    try:
+        yield
+    except baselines.CodecMissing:  # which is about none of them
+        raise
+    except (ValueError, OSError, RuntimeError) as error:
+        error.args = (f"{label}: {error}",)
+        raise
+
+
+def at_rates(measure: Callable[[float], list[dict]]) -> list[dict]:
+    """The records of each of RATES; one that some picture cannot reach is left out.
+
+    Raises baselines.RateTooLow where that leaves none.
+    """
+    records, missed = [], None
+    for rate in RATES:
+        try:
+            records += measure(rate)
+        except baselines.RateTooLow as error:
+            missed = error
+    if not records:
+        raise baselines.RateTooLow(f"{missed}: leave this picture out") from missed
+    return records
 
 
 def baseline_records(name: str, photos: Photos, progress: bool = True) -> list[dict]:
     """One codec at each of RATES: for every image the best stream that is not above the rate.
 
     A rate that some image cannot reach is left out. Raises ValueError for an unknown codec and
-    baselines.CodecMissing.
+    where no rate is left, and baselines.CodecMissing.
     """
-    records = []
-    for rate in RATES:
 
-        def code(image: np.ndarray, rate: float = rate) -> Coded:
+    def measure(rate: float) -> list[dict]:
+        def code(image: np.ndarray) -> Coded:
             blob, quality = baselines.at_rate(name, image, rate)
             decoded = baselines.decode(name, blob, grey=image.ndim == 2)
             return blob, decoded, {"quality": float(quality)}
 
-        try:
-            rows = run(f"{name} {rate:g} bpp", photos, code, progress)
-        except baselines.RateTooLow:
-            continue
+        rows = run(f"{name} {rate:g} bpp", photos, code, progress)
         base = {"experiment": name, "dataset": photos.name, "rate": rate}
-        records += with_mean(base, photos.labels, rows)
-    return records
+        return with_mean(base, photos.labels, rows)
+
+    return at_rates(measure)
 
 
 def quality_records(name: str, photos: Photos, progress: bool = True) -> list[dict]:
@@ -165,8 +193,10 @@ def one_setting_records(name: str, photos: Photos, progress: bool = True) -> lis
 def _at_slopes(name: str, photos: Photos, slopes: Iterable[float], progress: bool) -> list[dict]:
     """For each lambda_2, and each image, the quality at which lambda_2 MSE + bpp is least."""
     rows: dict[float, list[dict]] = {slope: [] for slope in slopes}
-    for image in tqdm(photos.images, desc=f"{name} slopes", disable=not progress, leave=False):
-        blobs = {quality: baselines.encode(name, image, quality) for quality in SLOPE_QUALITIES}
+    bar = Bar(photos.images, desc=f"{name} slopes", show=progress, leave=False)
+    for label, image in zip(photos.labels, bar, strict=True):
+        with naming(label):
+            blobs = {quality: baselines.encode(name, image, quality) for quality in SLOPE_QUALITIES}
         rate = {quality: metrics.bpp(len(blob), image.shape) for quality, blob in blobs.items()}
         decoded = {q: baselines.decode(name, b, grey=image.ndim == 2) for q, b in blobs.items()}
         error = {quality: metrics.mse(image, seen) for quality, seen in decoded.items()}

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 
 import numpy as np
 import torch
 
-from cwlib import baselines, codec, metrics, zoo
+from cwlib import codec, metrics, zoo
 from cwlib.evaluation import photos
-from cwlib.evaluation.photos import RATES, Coded, Photos
+from cwlib.evaluation.photos import Coded, Photos
 
 QUALITIES = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)
 EFFORTS = (1, 5, 9)  # beside 0, for the records of what more time gives
@@ -42,15 +41,15 @@ def equal_rate_records(
 ) -> list[dict]:
     """The best stream of every picture that is not above each of photos.RATES.
 
-    A rate that some picture cannot reach is left out.
+    A rate that some picture cannot reach is left out. Raises as `photos.at_rates` does.
     """
-    records = []
-    for rate in RATES:
+
+    def measure(rate: float) -> list[dict]:
         more = {"rate": rate, "effort": effort}
         wish = {"bpp": rate, "effort": effort}
-        with suppress(baselines.RateTooLow):
-            records += _records(name, test, codec.compress_to, wish, more, progress)
-    return [{**r, "kind": "equal-rate"} for r in records]
+        return _records(name, test, codec.compress_to, wish, more, progress)
+
+    return [{**r, "kind": "equal-rate"} for r in photos.at_rates(measure)]
 
 
 def regions_records(name: str | os.PathLike, test: Photos, progress: bool = True) -> list[dict]:
