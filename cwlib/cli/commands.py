@@ -16,6 +16,7 @@ import numpy as np
 
 from cwlib import files
 from cwlib.cli.files import UsageError
+from cwlib.cli.terminal import say
 
 # --- training and measuring ----------------------------------------------------------------------
 
@@ -58,7 +59,7 @@ def train(args: argparse.Namespace) -> None:
     if model is not None:
         steps, seconds = model.card["steps"], model.card["seconds"]
         where = args.out or args.runs / experiment.name
-        print(f"{model.name}: {steps} steps in {seconds} s -> {where}")
+        say(f"{model.name}: {steps} steps in {seconds} s -> {where}")
 
 
 def _train_words(args: argparse.Namespace, changed: dict) -> str:
@@ -85,7 +86,7 @@ def study(args: argparse.Namespace) -> None:
     for command, record in found:
         if args.out:
             evaluation.merge(args.out, command, [record])
-        print(json.dumps({k: v for k, v in record.items() if k != "curve"}))
+        say(json.dumps({k: v for k, v in record.items() if k != "curve"}))
 
 
 def evaluate(args: argparse.Namespace) -> None:
@@ -114,11 +115,11 @@ def evaluate(args: argparse.Namespace) -> None:
             _write_results(args, name, test, records)
         for record in records:
             if record.get("image", "mean") == "mean":
-                print(json.dumps({k: v for k, v in record.items() if not isinstance(v, list)}))
+                say(json.dumps({k: v for k, v in record.items() if not isinstance(v, list)}))
     if len(left_out) == len(chosen):
         raise UsageError(f"nothing was measured; left out: {', '.join(left_out)}")
     if left_out:
-        print(f"cwlib: left out: {', '.join(left_out)}", file=sys.stderr)
+        say(f"cwlib: left out: {', '.join(left_out)}", sys.stderr)
 
 
 def _chosen(model: str, dataset: str) -> dict[str, Callable[..., list[dict]]]:
@@ -167,9 +168,9 @@ def _renew_ledger(path: Path | None) -> None:
 
     path = path or results_file("ledger")
     told = ledger.count(ledger.renew(path))
-    print(f"{path}: " + ", ".join(f"{n} {verdict}" for verdict, n in told.items()))
+    say(f"{path}: " + ", ".join(f"{n} {verdict}" for verdict, n in told.items()))
     if (beside := path.with_name("decisions.json")).exists():
-        print(f"{beside}: {len(decisions.renew(beside))} decisions")
+        say(f"{beside}: {len(decisions.renew(beside))} decisions")
 
 
 def _test_images(dataset: str, limit: int | None):
@@ -193,7 +194,7 @@ def fetch(args: argparse.Namespace) -> None:
 
     for name in [args.name] if args.name else data.NAMES:
         for found in data.fetch(name):
-            print(f"{found.status:10} {found.sha256[:12]}  {found.path}")
+            say(f"{found.status:10} {found.sha256[:12]}  {found.path}")
 
 
 def models(args: argparse.Namespace) -> None:
@@ -204,23 +205,23 @@ def models(args: argparse.Namespace) -> None:
     small = {member for study in studies for member in study.members}
     wanted = [e for e in experiments.EXPERIMENTS.values() if e.name not in {*trained, *small}]
     wide = max(len(name) for name in [*trained, *(e.name for e in wanted)])
-    print("trained models:")
+    say("trained models:")
     for name in trained:
         model = zoo.load(name)
         card = model.card
         spent = f"{card['steps']} steps, {card['seconds'] / 60:.0f} min on {card['device']}"
-        print(f"  {name:{wide}} {model.experiment.note} ({spent})")
-    print("experiments without shipped weights (cwlib train NAME):")
+        say(f"  {name:{wide}} {model.experiment.note} ({spent})")
+    say("experiments without shipped weights (cwlib train NAME):")
     for experiment in wanted:
-        print(f"  {experiment.name:{wide}} {experiment.note}")
+        say(f"  {experiment.name:{wide}} {experiment.note}")
     for dataset, more in (("mnist", ""), ("kodak", " --data kodak")):
         names = [name for name in evaluation.targets(dataset) if name not in trained]
-        print(f"measurements (cwlib eval NAME{more}): {', '.join(names)}")
-    print("studies, small nets with several seeds (cwlib study NAME):")
+        say(f"measurements (cwlib eval NAME{more}): {', '.join(names)}")
+    say("studies, small nets with several seeds (cwlib study NAME):")
     for study in studies:
-        print(f"  {study.name:{wide}} {study.question}")
-        print(f"  {'':{wide}} {', '.join(study.members)}")
-    print(f"of these nets, seed 0 is here: {', '.join(zoo.study_names()) or 'none'}")
+        say(f"  {study.name:{wide}} {study.question}")
+        say(f"  {'':{wide}} {', '.join(study.members)}")
+    say(f"of these nets, seed 0 is here: {', '.join(zoo.study_names()) or 'none'}")
 
 
 def bench(args: argparse.Namespace) -> None:
@@ -231,10 +232,10 @@ def bench(args: argparse.Namespace) -> None:
         files.check_place(args.out)
     if args.what == "coders":
         result = benchmark.coders()
-        print(benchmark.format_table(result))
+        table = benchmark.format_table(result)
     elif args.what == "train":
         result = benchmark.step_time()
-        print(benchmark.format_step_table(result))
+        table = benchmark.format_step_table(result)
     else:
         if args.data == "kodak":
             wide = [image for image in data.kodak() if image.shape == (512, 768, 3)]
@@ -242,6 +243,8 @@ def bench(args: argparse.Namespace) -> None:
         else:
             images = data.resize_digits(data.mnist28("test")[0][:20])
         result = benchmark.codec_speed(images)
-        print(benchmark.format_codec_table(result))
+        table = benchmark.format_codec_table(result)
+    for line in table.splitlines():
+        say(line)
     if args.out:
         files.write(args.out, (json.dumps(result, indent=1) + "\n").encode())

@@ -1,16 +1,19 @@
-"""Files that the user names: read whole, pictures too, or a sentence that says why not."""
+"""Files that the user names, or standard input and output: read whole, written whole."""
 
 from __future__ import annotations
 
-import re
-import warnings
+import sys
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
-from cwlib.files import write
+import cwlib.files
 
+STANDARD = "-"  # standard input or output; a file of that name is ./-
+LARGEST = 512  # MiB of a file: no picture of the most pixels that the codec takes needs more
 LOSSLESS = {
     ".png": "PNG",
     ".bmp": "BMP",
@@ -19,82 +22,85 @@ LOSSLESS = {
     ".pgm": "PPM",
     ".ppm": "PPM",
 }
-# Pillow's modes whose pixels are 8-bit RGB with or without alpha, or become that without a loss
-EXACT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX")
-# Pillow reads 16-bit RGB as mode RGB and drops the low bits: only the decoder's settings tell
-_SIXTEEN_BITS = re.compile(r"\b(?:L|LA|RGB|RGBA|RGBX|CMYK);16")
+
+Place = Path | str
 
 
-class UsageError(Exception):
+class UsageError(ValueError):
     """Something the user can mend; its text is the one line that is printed."""
 
 
-def read(path: Path) -> bytes:
-    """The bytes of a file."""
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder, not a file")
-    return path.read_bytes()
+def place(word: str) -> Place:
+    """Where a word of the command line leads: STANDARD or a path."""
+    return STANDARD if word == STANDARD else Path(word)
 
 
-def read_picture(path: Path) -> np.ndarray:
+def read(source: Place) -> bytes:
+    """The bytes of a file, a pipe or standard input. Raises UsageError for more than LARGEST."""
+    if source == STANDARD:
+        return _whole(sys.stdin.buffer, "standard input")
+    if source.is_dir():
+        raise UsageError(f"{source} is a folder, not a file")
+    with open(source, "rb") as file:
+        return _whole(file, str(source))
+
+
+def _whole(file: BinaryIO, name: str) -> bytes:
+    pieces = list(islice(iter(lambda: file.read(1 << 20), b""), LARGEST + 1))
+    if len(pieces) > LARGEST:  # a device may go on for ever
+        raise UsageError(f"{name} has more than {LARGEST} MiB: no picture or stream here has")
+    return b"".join(pieces)
+
+
+def read_picture(source: Place) -> np.ndarray:
     """A picture, upright: uint8 (H, W) where every pixel is grey, (H, W, 3) otherwise.
 
     What cannot be kept is refused, not dropped in silence.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from cwlib import imagefiles
 
-    content = read(path)
-    if not content:
-        raise UsageError(f"{path} is empty")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            picture = Image.open(BytesIO(content))
-            lost = _what_would_be_lost(picture)
-            rgba = None if lost else np.asarray(ImageOps.exif_transpose(picture).convert("RGBA"))
-    except UnidentifiedImageError as error:  # its own text names an object in memory
-        raise UsageError(
-            f"{path} is not a readable picture: unknown format; PNG and JPEG are known, for example"
-        ) from error
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise UsageError(f"{path} has too many pixels: cut it or make it smaller") from error
-    except Exception as error:  # Pillow's decoders raise all kinds for damaged files
-        raise UsageError(f"{path} is not a readable picture: {error}") from error
-    if lost:
-        raise UsageError(f"{path} {lost}")
+    name = "standard input" if source == STANDARD else source
+    rgba = imagefiles.decode(read(source), name)
     if (rgba[..., 3] != 255).any():
-        raise UsageError(f"{path} has transparent pixels: put it on a background first")
+        raise UsageError(f"{name} has transparent pixels: put it on a background first")
     grey = (rgba[..., :3] == rgba[..., :1]).all()
     return np.ascontiguousarray(rgba[..., 0] if grey else rgba[..., :3])
 
 
-def _what_would_be_lost(picture) -> str:
-    """Why 8-bit RGB cannot hold this picture, or nothing. To be asked before it is decoded."""
-    frames = getattr(picture, "n_frames", 1)
-    if frames > 1 and picture.format != "MPO":  # there the others are previews, as cameras make
-        return f"holds {frames} pictures (an animation?): save the one you mean as a file"
-    if picture.mode.startswith(("I", "F")) or _SIXTEEN_BITS.search(str(picture.tile)):
-        return "has more than 8 bits a sample: convert it to 8 bits first"
-    if picture.mode not in EXACT_MODES:
-        return f"is a {picture.mode} picture, not RGB: convert it to RGB first, with some loss"
-    return ""
+def check_place(target: Place, source: Place) -> None:
+    """Raises UsageError or OSError where nothing can be written; to be asked before the work."""
+    if target != STANDARD:
+        cwlib.files.check_place(target, None if source == STANDARD else source)
+    elif sys.__stdout__ is None:
+        raise UsageError("standard output is closed: name a file")
+    elif sys.stdout.isatty():
+        raise UsageError("standard output is a terminal: name a file, or send it into a pipe")
 
 
-def check_picture_name(path: Path) -> None:
+def write(target: Place, content: bytes) -> None:
+    """Into a file, all or nothing, or to standard output."""
+    if target == STANDARD:
+        sys.stdout.buffer.write(content)
+    else:
+        cwlib.files.write(target, content)
+
+
+def check_picture_name(target: Place) -> None:
     """Raises UsageError for a name that `write_picture` cannot serve."""
-    if path.suffix.lower() not in LOSSLESS:
+    if target != STANDARD and target.suffix.lower() not in LOSSLESS:
         kinds = ", ".join(LOSSLESS)
-        raise UsageError(f"{path}: write a lossless picture, named {kinds}")
+        raise UsageError(f"{target}: write a lossless picture, named {kinds}")
 
 
-def write_picture(path: Path, image: np.ndarray) -> None:
-    """uint8 (H, W) or (H, W, 3) in the lossless format that the name asks for."""
+def write_picture(target: Place, image: np.ndarray) -> None:
+    """uint8 (H, W) or (H, W, 3) in the lossless format that the name asks for; PNG to STANDARD."""
     from PIL import Image
 
-    check_picture_name(path)
-    only = {".pgm": 2, ".ppm": 3}.get(path.suffix.lower(), image.ndim)
-    if only != image.ndim:
-        raise UsageError(f"{path}: .pgm is for grey pictures, .ppm for colour; take the other one")
+    suffix = ".png" if target == STANDARD else target.suffix.lower()
+    if {".pgm": 2, ".ppm": 3}.get(suffix, image.ndim) != image.ndim:
+        raise UsageError(
+            f"{target}: .pgm is for grey pictures, .ppm for colour; take the other one"
+        )
     buffer = BytesIO()
-    Image.fromarray(image).save(buffer, LOSSLESS[path.suffix.lower()])
-    write(path, buffer.getvalue())
+    Image.fromarray(image).save(buffer, LOSSLESS[suffix])
+    write(target, buffer.getvalue())

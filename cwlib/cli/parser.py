@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from cwlib import __version__
 from cwlib.cli import commands, pictures
-from cwlib.cli.files import UsageError
+from cwlib.cli.files import UsageError, place
 
 EXAMPLES = """examples:
   cwlib data mnist                                   fetch and verify the digits
@@ -16,7 +18,8 @@ EXAMPLES = """examples:
   cwlib info photo.cwc                               what the stream says of itself
   cwlib decompress photo.cwc back.png                stream to picture
   cwlib train mnist-cw --minutes 30 --resume         train, or go on training
-  cwlib eval mnist-cw --out book/results/mnist.json  measure on the test digits
+  cwlib eval mnist-cw --out mnist.json               measure on the test digits
+  cat photo.jpg | cwlib compress - - > photo.cwc     from one program to another
 """
 
 _RAW = argparse.RawDescriptionHelpFormatter
@@ -24,7 +27,12 @@ _RAW = argparse.RawDescriptionHelpFormatter
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
+        message = message.replace("the following arguments are required:", "missing:")
         raise UsageError(f"{message} (see {self.prog} --help)")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        sys.stdout.flush()  # of --help: where a full disk or a closed pipe can still be told
+        super().exit(status, message)
 
 
 def build() -> argparse.ArgumentParser:
@@ -35,10 +43,11 @@ def build() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=_RAW,
     )
-    under = top.add_subparsers(dest="command", required=True, parser_class=_Parser)
+    top.add_argument("--version", action="version", version=f"cwlib {__version__}")
+    under = top.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
 
     def add(
-        name: str, run: Callable, text: str, example: str, more: str = ""
+        name: str, run: Callable, text: str, example: str, more: str = "", kept: str = ""
     ) -> argparse.ArgumentParser:
         p = under.add_parser(
             name,
@@ -47,7 +56,7 @@ def build() -> argparse.ArgumentParser:
             epilog=f"example: {example}",
             formatter_class=_RAW,
         )
-        p.set_defaults(run=run)
+        p.set_defaults(run=run, kept=kept)
         return p
 
     _coding(add)
@@ -56,6 +65,7 @@ def build() -> argparse.ArgumentParser:
     return top
 
 
+NOTHING = "; nothing was written"
 WHAT_IS_KEPT = """
 
 Grey pictures stay grey, colour ones come back as RGB, both upright. What neither can hold exactly
@@ -70,9 +80,12 @@ def _coding(add: Callable[..., argparse.ArgumentParser]) -> None:
         "a picture to a stream",
         "cwlib compress photo.jpg photo.cwc --quality 0.7",
         WHAT_IS_KEPT,
+        kept=NOTHING,
     )
-    p.add_argument("input", type=Path, metavar="IN", help="a picture")
-    p.add_argument("output", type=Path, metavar="OUT", help="the stream to write")
+    p.add_argument("input", type=place, metavar="IN", help="a picture, or - for standard input")
+    p.add_argument(
+        "output", type=place, metavar="OUT", help="the stream to write, or - for standard output"
+    )
     side = pictures.DIGIT_SIDE
     p.add_argument(
         "--model",
@@ -123,9 +136,15 @@ def _coding(add: Callable[..., argparse.ArgumentParser]) -> None:
         pictures.decompress,
         "a stream to a picture",
         "cwlib decompress photo.cwc back.png",
+        kept=NOTHING,
     )
-    p.add_argument("input", type=Path, metavar="IN", help="a stream")
-    p.add_argument("output", type=Path, metavar="OUT", help="the picture to write (.png)")
+    p.add_argument("input", type=place, metavar="IN", help="a stream, or - for standard input")
+    p.add_argument(
+        "output",
+        type=place,
+        metavar="OUT",
+        help="the picture to write (.png), or - for standard output (as PNG)",
+    )
     p.add_argument(
         "--model",
         metavar="FILE",
@@ -133,7 +152,7 @@ def _coding(add: Callable[..., argparse.ArgumentParser]) -> None:
     )
 
     p = add("info", pictures.info, "what a stream says of itself", "cwlib info photo.cwc")
-    p.add_argument("file", type=Path, metavar="FILE")
+    p.add_argument("file", type=place, metavar="FILE", help="a stream, or - for standard input")
 
 
 WHAT_IS_NOTED = """
@@ -144,7 +163,13 @@ of a shipped model on the whole of mnist or kodak goes into its card too; no oth
 
 
 def _training(add: Callable[..., argparse.ArgumentParser]) -> None:
-    p = add("train", commands.train, "train an experiment", "cwlib train mnist-cw --minutes 30")
+    p = add(
+        "train",
+        commands.train,
+        "train an experiment",
+        "cwlib train mnist-cw --minutes 30",
+        kept="; what was trained is kept, and --resume goes on from there",
+    )
     p.add_argument("experiment", metavar="EXPERIMENT")
     budget = p.add_mutually_exclusive_group()
     budget.add_argument("--minutes", type=float, help="stop after this time")
@@ -168,8 +193,9 @@ def _training(add: Callable[..., argparse.ArgumentParser]) -> None:
         "study",
         commands.study,
         "train and measure the small nets that answer one question",
-        "cwlib study masks --seeds 0 --out book/results/ablations.json",
+        "cwlib study masks --seeds 0 --out masks.json",
         "\n\nA run that came to its end in RUNS is measured again, not trained again.",
+        kept="; runs that came to their end are kept",
     )
     p.add_argument("study", metavar="STUDY", help="see cwlib models")
     p.add_argument("--only", nargs="+", metavar="NAME", help="some of its members")
@@ -185,6 +211,7 @@ def _training(add: Callable[..., argparse.ArgumentParser]) -> None:
         "measure on test images",
         "cwlib eval mnist-cw --limit 500",
         WHAT_IS_NOTED,
+        kept="; what was measured whole is in the results file, if there is one",
     )
     p.add_argument(
         "model",
@@ -204,7 +231,13 @@ def _training(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _telling(add: Callable[..., argparse.ArgumentParser]) -> None:
-    p = add("data", commands.fetch, "fetch and verify data sets", "cwlib data mnist")
+    p = add(
+        "data",
+        commands.fetch,
+        "fetch and verify data sets",
+        "cwlib data mnist",
+        kept="; the files that came whole are kept",
+    )
     p.add_argument("name", nargs="?", help="mnist or kodak (default: both)")
 
     add("models", commands.models, "trained models, experiments and studies", "cwlib models")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from functools import partial
-from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
 from cwlib.cli import files
 from cwlib.cli.files import UsageError
-from cwlib.files import check_place, write
+from cwlib.cli.terminal import say
 
 DIGIT_MODEL, DIGIT_SIDE = "mnist-cw1", 128  # what it was trained on: grey, 128x128
 PHOTO_MODEL, QUALITY = "photo", 0.5  # for all other pictures: many rates, and the usual one
@@ -18,17 +19,18 @@ PHOTO_MODEL, QUALITY = "photo", 0.5  # for all other pictures: many rates, and t
 
 def compress(args: argparse.Namespace) -> None:
     """`cwlib compress`: a picture to a stream."""
-    check_place(args.output, args.input)
+    files.check_place(args.output, args.input)
     image = files.read_picture(args.input)
     from cwlib import codec, zoo  # seconds: what is wrong with the files is told before
 
     model = zoo.load(args.model or _model_for(image, args))
     blob = _encode(model, image, args)
-    write(args.output, blob)
+    files.write(args.output, blob)
     told = codec.info(blob)
     size = f"{told.height}x{told.width} {_colours(told.channels)}"
     quality = "" if told.quality is None else f", quality {told.quality:.2f}"
-    print(f"{size} -> {told.n_bytes} bytes, {told.bpp:.4f} bpp ({model.name}{quality})")
+    line = f"{size} -> {told.n_bytes} bytes, {told.bpp:.4f} bpp ({model.name}{quality})"
+    say(line, _beside(args.output))
 
 
 def _model_for(image: np.ndarray, args: argparse.Namespace) -> str:
@@ -64,7 +66,7 @@ def _mask(path: str, image: np.ndarray) -> np.ndarray:
 
     if path == "auto":
         return codec.photo.activity_mask(image)
-    mask = files.read_picture(Path(path))
+    mask = files.read_picture(files.place(path))
     if mask.ndim != 2:
         raise UsageError(f"{path} is in colour: a mask is a grey picture, white where bits matter")
     return mask
@@ -73,7 +75,7 @@ def _mask(path: str, image: np.ndarray) -> np.ndarray:
 def decompress(args: argparse.Namespace) -> None:
     """`cwlib decompress`: a stream to a picture."""
     files.check_picture_name(args.output)
-    check_place(args.output, args.input)
+    files.check_place(args.output, args.input)
     blob = files.read(args.input)
     from cwlib import codec, zoo
 
@@ -81,7 +83,8 @@ def decompress(args: argparse.Namespace) -> None:
     image = codec.decompress(blob, watch=_bar("decompress"), model=model)
     files.write_picture(args.output, image)
     channels = 3 if image.ndim == 3 else 1
-    print(f"{image.shape[0]}x{image.shape[1]} {_colours(channels)} -> {args.output}")
+    line = f"{image.shape[0]}x{image.shape[1]} {_colours(channels)} -> {args.output}"
+    say(line, _beside(args.output))
 
 
 def info(args: argparse.Namespace) -> None:
@@ -90,19 +93,24 @@ def info(args: argparse.Namespace) -> None:
     from cwlib import codec
 
     told = codec.info(blob)
-    print(f"model      {told.model or 'unknown here'} ({told.model_id})")
-    print(f"format     version {told.version}")
-    print(f"image      {told.height}x{told.width}, {_colours(told.channels)}")
-    print(f"size       {told.n_bytes} bytes = {told.bpp:.4f} bpp")
+    say(f"model      {told.model or 'unknown here'} ({told.model_id})")
+    say(f"format     version {told.version}")
+    say(f"image      {told.height}x{told.width}, {_colours(told.channels)}")
+    say(f"size       {told.n_bytes} bytes = {told.bpp:.4f} bpp")
     payload = sum(told.section_bytes)
-    print(f"sections   {payload} bytes of code, {told.n_bytes - payload} of header and checksum")
+    say(f"sections   {payload} bytes of code, {told.n_bytes - payload} of header and checksum")
     if told.strength is not None:
         same = "below 0" if told.quality is None else f"{told.quality:.2f}"
-        print(f"strength   {told.strength:.3f}, quality {same}")
+        say(f"strength   {told.strength:.3f}, quality {same}")
     elif told.quality is not None:
-        print(f"quality    {told.quality:.2f}")
+        say(f"quality    {told.quality:.2f}")
     if told.regions_bytes:
-        print(f"regions    their mask takes {told.regions_bytes} of these bytes")
+        say(f"regions    their mask takes {told.regions_bytes} of these bytes")
+
+
+def _beside(target: files.Place) -> TextIO:
+    """Where to speak of what is written: not on standard output if that is it."""
+    return sys.stderr if target == files.STANDARD else sys.stdout
 
 
 def _colours(channels: int) -> str:
@@ -110,7 +118,7 @@ def _colours(channels: int) -> str:
 
 
 def _bar(what: str) -> partial:
-    """What shows steps on stderr: only to somebody who looks on, and only after a second."""
-    from tqdm import tqdm
+    """What shows steps, but not those that are done within a second."""
+    from cwlib.progress import Bar
 
-    return partial(tqdm, desc=what, delay=1, disable=None, leave=False)
+    return partial(Bar, desc=what, delay=1, leave=False)
