@@ -68,6 +68,7 @@ class Autoencoder(nn.Module):
     """Base of the networks without a map: subclasses set g_a and g_s."""
 
     codec = "digits"  # the family of cwlib.codec that makes streams with it
+    alphabet = 2**importance.CODE_BITS  # how many values a symbol of its streams can have
     g_a: nn.Module
     g_s: nn.Module
 

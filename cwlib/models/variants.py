@@ -93,7 +93,7 @@ class QuantisedAE(ResNetAE):
         if experiment.quantiser not in QUANTISERS:
             allowed = ", ".join(QUANTISERS)
             raise ValueError(f"unknown quantiser {experiment.quantiser!r}: choose one of {allowed}")
-        n = 2**experiment.code_bits
+        n = self.alphabet = 2**experiment.code_bits
         self.centres = nn.Parameter((torch.arange(n) + 0.5) / n)
         self.centres.requires_grad_(experiment.quantiser == "soft")
         self.register_buffer(
