@@ -1,15 +1,22 @@
 """Trained networks: NAME.safetensors (never pickle) and NAME.json, the card with its origin.
 
 A trained network is more than its weights: it carries the tables that its entropy coder uses, and
-an identity (the first 4 bytes of the file's SHA-256) that every stream names.
+an identity (the first 4 bytes of the file's SHA-256) that every stream names. The identity is a
+name, not a signature: other weights with the same one can be made in minutes. That the weights are
+those of the card is checked with all 32 bytes, which the card holds.
+
+Files may come from anywhere. What they cost is bounded by their size, before it is spent.
 """
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 import json
+import math
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,28 +26,32 @@ from safetensors import SafetensorError
 from safetensors.torch import load as read_tensors
 from safetensors.torch import save as write_tensors
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
-from cwlib import files, importance, priors
+from cwlib import experiments, files, importance, priors
 from cwlib.coding import checkerboard, context, huffman, hyperprior
 from cwlib.coding.scales import ScaleDecoder
 from cwlib.coding.tables import Tables
 from cwlib.experiments import Experiment
 from cwlib.models import autoencoders, catalogue, hierarchical, photo
+from cwlib.pinned import pinned
 
 WEIGHTS = Path(__file__).parent / "weights"
 STUDIES = "studies"  # folder in it: small nets, seed 0 of the studies that chapters show at work
 _PRIOR_PARTS = ("w1", "b1", "w2", "b2", "w3", "b3")
 _TABLE_PARTS = ("cdfs", "sizes", "offsets")
+_CARD_BYTES = 2**20
+_CARD_KINDS = {"steps": int, "before": list, "curve": list, "metrics": dict}  # where it has them
 
 Network = autoencoders.Autoencoder | hierarchical.Hierarchical | photo.Photo
 Coder = huffman.Code | context.Coder | hyperprior.Coder | checkerboard.Coder
 
 
 class UnknownModel(ValueError):
-    """No weights of that name or identity; the message lists what there is."""
+    """No weights of that name or identity, or none that can be trusted; the message says why."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainedModel:
     """A network in eval mode with all that coding needs.
 
@@ -63,7 +74,7 @@ class TrainedModel:
 
 def names() -> list[str]:
     """Names of all trained models in the package, sorted; without the small nets of the studies."""
-    return sorted(p.stem for p in WEIGHTS.glob("*.safetensors"))
+    return [path.stem for path in _weights_in(WEIGHTS)]
 
 
 def study_names() -> list[str]:
@@ -71,7 +82,11 @@ def study_names() -> list[str]:
 
     They show a difference and are far from converged; they load and decode like all others.
     """
-    return sorted(p.stem for p in (WEIGHTS / STUDIES).glob("*.safetensors"))
+    return [path.stem for path in _weights_in(WEIGHTS / STUDIES)]
+
+
+def _weights_in(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.safetensors"), key=lambda path: path.stem)
 
 
 def _path(name: str) -> Path:
@@ -83,40 +98,154 @@ def _path(name: str) -> Path:
 def load(name: str | os.PathLike) -> TrainedModel:
     """The trained model of that name, or of a .safetensors file that has its card beside it.
 
-    Loaded once per process. Raises UnknownModel listing what there is.
+    It is the caller's own: what he does to its net changes no other, and no decoding. Read once per
+    process. Raises UnknownModel listing what there is.
     """
     path = Path(name)
     if path.suffix == ".safetensors":
-        if not path.exists():
+        if not os.path.isfile(path):
             raise UnknownModel(f"no weights at {path}")
     else:
         path = _path(str(name))
-        if not path.exists():
+        if not os.path.isfile(path):
             known = ", ".join([*names(), *study_names()])
             raise UnknownModel(f"unknown model {str(name)!r}: there are {known}")
-    return _load(path, path.stat().st_mtime_ns)
+    return _copy(_once(_load, path))
+
+
+def by_id(model_id: bytes) -> TrainedModel:
+    """The model that made a stream, the caller's own as with `load`.
+
+    Raises UnknownModel with the wanted identity and the known ones, or where two files have it.
+    """
+    return _copy(shared(model_id))
+
+
+def shared(model_id: bytes) -> TrainedModel:
+    """`by_id` without a copy, for the codec: one for all streams, so nobody may change it."""
+    paths = [path for folder in (WEIGHTS, WEIGHTS / STUDIES) for path in _weights_in(folder)]
+    known = {path: _once(_sha256, path)[: len(model_id)] for path in paths}
+    found = [path for path, own in known.items() if own == model_id]
+    if len(found) > 1:
+        raise UnknownModel(
+            f"{found[0]} and {found[1]} have the same identity, {model_id.hex()}: remove the one "
+            "that you do not trust"
+        )
+    if not found:
+        listed = ", ".join(f"{path.stem} {own.hex()}" for path, own in known.items())
+        raise UnknownModel(f"no model here has the identity {model_id.hex()}: there are {listed}")
+    return _once(_load, found[0])
+
+
+@pinned()
+def _copy(model: TrainedModel) -> TrainedModel:
+    return copy.deepcopy(model)
+
+
+def _once(read: Callable, path: Path):
+    """What `read`, which remembers, makes of a weights file and its card as they are now."""
+    stamps = (os.stat(p) for p in (path, path.with_suffix(".json")) if os.path.exists(p))
+    return read(path, tuple((stamp.st_mtime_ns, stamp.st_size) for stamp in stamps))
+
+
+@functools.lru_cache(maxsize=64)
+def _sha256(path: Path, _stamps: tuple) -> bytes:
+    """Hashing every file again for every stream would cost more than decoding a digit."""
+    return hashlib.sha256(_read_weights(path)).digest()
 
 
 @functools.lru_cache(maxsize=16)
-def _load(path: Path, _changed: int) -> TrainedModel:
-    blob = path.read_bytes()
+@pinned()
+def _load(path: Path, _stamps: tuple) -> TrainedModel:
     card_path = path.with_suffix(".json")
     try:
-        card = json.loads(card_path.read_text(encoding="utf-8"))
-        experiment = Experiment(**card["experiment"])
-        name = card["name"]
-    except (OSError, KeyError, TypeError, ValueError) as error:
+        card, experiment = _read_card(card_path)
+    except (OSError, RecursionError, ValueError) as error:
         raise UnknownModel(f"{card_path} is not a readable card: {error}") from error
+    blob = _read_weights(path)
+    digest = hashlib.sha256(blob)
+    if "sha256" not in card:
+        raise UnknownModel(
+            f"{card_path} lacks the SHA-256 of its weights: train or save the model again or, if "
+            f'you trust both files, add the entry "sha256": "{digest.hexdigest()}"'
+        )
+    refusal = f"{path} does not hold the weights of its card"
+    if card["sha256"] != digest.hexdigest():
+        raise UnknownModel(f"{refusal}: its SHA-256 is {digest.hexdigest()}, fetch both again")
     try:
         tensors = read_tensors(blob)
-        net = catalogue.build(experiment)
-        state = {k[4:]: v.float() for k, v in tensors.items() if k.startswith("net.")}
-        state |= {k: v for k, v in net.state_dict().items() if k.endswith("num_batches_tracked")}
-        net.load_state_dict(state)
+        net = _filled(experiment, tensors)
         coder = _coder(tensors, net)
-    except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
-        raise UnknownModel(f"{path} does not hold the weights of its card: {error}") from error
-    return TrainedModel(name, net.eval(), card, identity(blob), coder)
+    except (
+        *(SafetensorError, RuntimeError, ValueError),
+        *(ArithmeticError, AttributeError, LookupError, TypeError),  # tensors of other kinds
+    ) as error:
+        raise UnknownModel(f"{refusal}: {error}") from error
+    return TrainedModel(experiment.name, net.eval(), card, identity(blob), coder)
+
+
+def _read_weights(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnknownModel(f"{path} cannot be read: {error}") from error
+
+
+def _read_card(path: Path) -> tuple[dict, Experiment]:
+    """A card and its experiment. Raises OSError, ValueError, RecursionError."""
+    if path.stat().st_size > _CARD_BYTES:
+        raise ValueError(f"a card has at most {_CARD_BYTES} bytes")
+    card = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(card, dict):
+        raise ValueError("its entries have no names")
+    experiment = experiments.from_card(card.get("experiment"))
+    if card.get("name") != experiment.name:
+        raise ValueError(f"its name is not that of its experiment, {experiment.name}")
+    for key, kind in _CARD_KINDS.items():
+        if not isinstance(card.get(key, kind()), kind):
+            raise ValueError(f"its {key} must be a {kind.__name__}")
+    return card, experiment
+
+
+class _Allowance(TorchFunctionMode):
+    """Within it, no more elements than `left` are made for weights: the next one is an error."""
+
+    FACTORIES = (torch.empty, torch.zeros, torch.ones, torch.full, torch.randn, torch.eye)
+
+    def __init__(self, left: int):
+        super().__init__()
+        self.left = left
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func in self.FACTORIES:
+            size = args[0] if isinstance(args[0], tuple) else args
+            self.left -= math.prod(size * 2 if func is torch.eye else size)
+            if self.left < 0:
+                raise ValueError("its experiment builds a larger net")
+        return func(*args, **(kwargs or {}))
+
+
+def _filled(experiment: Experiment, tensors: dict[str, Tensor]) -> Network:
+    """The experiment's net with the weights of a file. Raises ValueError where they do not fit."""
+    held = {name[4:]: value for name, value in tensors.items() if name.startswith("net.")}
+    # a net may make a part twice, and a few numbers besides
+    allowance = 2 * sum(value.numel() for value in held.values()) + 1000
+    with torch.random.fork_rng(devices=[]), _Allowance(allowance):
+        net = catalogue.build(experiment)
+    own = {k: v for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")}
+    for name in {**own, **held}:
+        if name not in held or name not in own:
+            raise ValueError(f"{name} is only in the {'file' if name in held else 'net'}")
+        value, like = held[name], own[name]
+        if value.shape != like.shape or value.is_floating_point() != like.is_floating_point():
+            raise ValueError(
+                f"{name} is {value.dtype} {tuple(value.shape)}, not {tuple(like.shape)}"
+            )
+        held[name] = value.to(like.dtype)
+        if not held[name].isfinite().all():
+            raise ValueError(f"{name} has values that are not finite")
+    net.load_state_dict(held, strict=False)  # batches were not counted
+    return net
 
 
 def identity(blob: bytes) -> bytes:
@@ -124,25 +253,7 @@ def identity(blob: bytes) -> bytes:
     return hashlib.sha256(blob).digest()[:4]
 
 
-@functools.lru_cache(maxsize=64)
-def _identity_of(path: Path, _changed: int) -> bytes:
-    """Hashing every file again for every stream would cost more than decoding a digit."""
-    return identity(path.read_bytes())
-
-
-def by_id(model_id: bytes) -> TrainedModel:
-    """The model that made a stream. Raises UnknownModel with the wanted hash and the known ones."""
-    known = {}
-    for name in [*names(), *study_names()]:
-        path = _path(name)
-        found = _identity_of(path, path.stat().st_mtime_ns)
-        if found == model_id:
-            return load(name)
-        known[name] = found.hex()
-    listed = ", ".join(f"{name} {found}" for name, found in known.items())
-    raise UnknownModel(f"no model here has the identity {model_id.hex()}: there are {listed}")
-
-
+@pinned()
 def save(net: Network, folder: Path, card: dict, digits: np.ndarray | None = None) -> TrainedModel:
     """Round weights to half precision, learn the coder's tables, write weights and card, reload.
 
@@ -158,8 +269,10 @@ def save(net: Network, folder: Path, card: dict, digits: np.ndarray | None = Non
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     name = net.experiment.name
-    card = {"name": name, **card, "experiment": asdict(net.experiment)}
-    files.write(folder / f"{name}.safetensors", write_tensors(tensors))
+    blob = write_tensors(tensors)
+    made = {"sha256": hashlib.sha256(blob).hexdigest(), "experiment": asdict(net.experiment)}
+    card = {"name": name, **card, **made}
+    files.write(folder / f"{name}.safetensors", blob)
     files.write(folder / f"{name}.json", _card_text(card))
     return load(folder / f"{name}.safetensors")
 
@@ -205,26 +318,28 @@ def _coder_tensors(net: Network, digits: np.ndarray | None) -> dict[str, Tensor]
 def _coder(tensors: dict[str, Tensor], net: Network) -> Coder:
     if hasattr(net, "coder"):
         return net.coder(tensors)
-    if "huffman.lengths" in tensors:
-        return huffman.Code.from_lengths(tensors["huffman.lengths"].numpy())
-    if "hyper.cdfs" in tensors:
-        tables = _tables(*(tensors[f"hyper.{k}"].numpy() for k in _TABLE_PARTS))
+    if isinstance(net, hierarchical.Hierarchical):
+        parts = (tensors[f"hyper.{k}"].numpy() for k in _TABLE_PARTS)
+        tables = Tables.from_padded(*parts, net.experiment.width)
         layers = [layer for layer in net.h_s if hasattr(layer, "weight")]  # the others are ReLUs
         scales = ScaleDecoder.from_reals(
             [layer.weight.detach().numpy() for layer in layers],
             [layer.bias.detach().numpy() for layer in layers],
         )
         return hyperprior.Coder(tables, scales.scale_indices)
+    if not isinstance(net, autoencoders.ContentWeightedAE1):
+        code = huffman.Code.from_lengths(tensors["huffman.lengths"].numpy())
+        if code.lengths.size != 2**importance.CODE_BITS or not code.lengths.all():
+            raise ValueError("huffman.lengths has not a word for each value")
+        return code
     map_net, code_net = (
         context.Weights(*(tensors[f"prior.{part}.{p}"].numpy() for p in _PRIOR_PARTS))
         for part in ("map", "code")
     )
-    return context.Coder(map_net, code_net, importance.READINGS[net.experiment.reading])
-
-
-def _tables(cdfs: np.ndarray, sizes: np.ndarray, offsets: np.ndarray) -> Tables:
-    rows = [row[: size + 1] for row, size in zip(cdfs, sizes, strict=True)]
-    return Tables.from_cdfs(rows, offsets)
+    coder = context.Coder(map_net, code_net, importance.READINGS[net.experiment.reading])
+    if len(code_net.w1) != net.experiment.channels:
+        raise ValueError(f"prior.code.w1 is of {len(code_net.w1)} channels")
+    return coder
 
 
 def _learn_code(net: autoencoders.Autoencoder, digits: np.ndarray) -> huffman.Code:

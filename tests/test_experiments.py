@@ -5,21 +5,21 @@ from dataclasses import FrozenInstanceError, asdict, replace
 
 import pytest
 
-from cwlib import experiments, training
+from cwlib import experiments, importance, objectives, training
 from cwlib.experiments import EXPERIMENTS, STUDIES, Experiment, get
+from cwlib.experiments.settings import CHOICES
 from cwlib.importance import READINGS
+from cwlib.models import variants
 from cwlib.models.catalogue import KINDS
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_can_be_built_and_scheduled(name):
     e = get(name)
-    assert e.name == name
-    assert e.model in KINDS and e.reading in READINGS
-    assert e.optimizer in ("adam", "sgd", "soap", "muon") and e.schedule in training.SCHEDULES
+    assert e.name == name and experiments.check(e) is e
     assert e.lr > 0 and e.batch_size > 0 and e.epochs > 0 and e.lambda_rate >= 0
     assert (e.model in ("hierarchical", "photo")) == (e.dataset == "photos") == (e.lambda_2 > 0)
-    assert e.note and "\n" not in e.note
+    assert e.note
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -72,7 +72,74 @@ def test_settings_cannot_be_changed_in_place():
 
 def test_settings_survive_the_way_through_a_card():
     for e in EXPERIMENTS.values():
-        assert Experiment(**json.loads(json.dumps(asdict(e)))) == e
+        assert experiments.from_card(json.loads(json.dumps(asdict(e)))) == e
+
+
+LEAST = {"name": "x", "model": "cw", "note": ""}
+
+
+def test_a_card_that_is_older_than_a_setting_has_its_default():
+    assert experiments.from_card(LEAST) == Experiment("x", "cw", "")
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (None, "have names, got None"),
+        (["cw"], r"have names, got \['cw'\]"),
+        ({"name": "x", "note": ""}, "setting model is missing"),
+        (LEAST | {"nope": 1}, "unknown setting 'nope'"),
+        (LEAST | {"model": "vae"}, "model must be one of cae, resnet, cw.*, got 'vae'"),
+        (LEAST | {"model": ["cw"]}, "model must be one of"),
+        (LEAST | {"schedule": None}, "schedule must be one of constant, cosine, long, got None"),
+        (LEAST | {"name": "../x"}, "name must be letters, .* got '../x'"),
+        (LEAST | {"name": ""}, "name must be letters"),
+        (LEAST | {"name": 3}, "name must be letters, .* got 3"),
+        (LEAST | {"warm_start": "a/b"}, "warm_start must be letters"),
+        (LEAST | {"note": "\x1b[2J"}, "note must be one line"),
+        (LEAST | {"note": "two\nlines"}, "note must be one line"),
+        (LEAST | {"width": 1}, "width must be a whole number of 2 to 4096, got 1"),
+        (LEAST | {"width": 64.0}, "width must be a whole number"),
+        (LEAST | {"width": True}, "width must be a whole number"),
+        (LEAST | {"width": None}, "width must be a whole number"),
+        (LEAST | {"units": 3000}, "units must be a whole number of 1 to 1000, got 3000"),
+        (LEAST | {"channels": 10000}, "channels must be a whole number"),
+        (
+            LEAST | {"seed": 10**1000},
+            "seed must be a whole number of 0 to 9223372036854775807, got 1",
+        ),
+        (LEAST | {"lr": "fast"}, "lr must be a number of 0 to 1000000000, got 'fast'"),
+        (LEAST | {"lr": float("nan")}, "lr must be a number .* got nan"),
+        (LEAST | {"epochs": float("inf")}, "epochs must be a number .* got inf"),
+        (LEAST | {"lambda_2": 10**1000}, "lambda_2 must be a number"),
+        (LEAST | {"strength_min": 1.5}, "strength_min must be a number of 0 to 1, got 1.5"),
+        (LEAST | {"last_norm": 1}, "last_norm must be true or false, got 1"),
+        (LEAST | {"fixed_level": 4}, "fixed_level must be a whole number of 0 to 3, got 4"),
+        (LEAST | {"strides": 8}, "strides must be four whole numbers of 1 to 8, got 8"),
+        (LEAST | {"strides": [2, 2, 2]}, "strides must be four"),
+        (LEAST | {"strides": [1, 2, 2, 2.0]}, "strides must be four"),
+        (LEAST | {"strides": "1222"}, "strides must be four"),
+    ],
+)
+def test_settings_that_cannot_be_are_named(settings, says):
+    with pytest.raises(ValueError, match=says) as caught:
+        experiments.from_card(settings)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("field", "known"),
+    [
+        ("model", KINDS),
+        ("reading", READINGS),
+        ("schedule", training.SCHEDULES),
+        ("mask", {*importance.SELECTIONS, *variants.MASKS}),
+        ("lambda_1_of", {"encoder", *objectives._FEATURES}),
+        ("quantiser", variants.QUANTISERS),
+    ],
+)
+def test_the_choices_of_a_setting_are_those_that_there_are(field, known):
+    assert set(CHOICES[field]) == set(known)
 
 
 def test_an_unknown_name_lists_all_names():

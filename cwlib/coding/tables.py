@@ -69,6 +69,19 @@ class Tables:
         return cls(packed, sizes, np.asarray(offsets, dtype=np.int64))
 
     @classmethod
+    def from_padded(
+        cls, cdfs: np.ndarray, sizes: np.ndarray, offsets: np.ndarray, n: int
+    ) -> Tables:
+        """The n tables of which a file holds these three arrays, checked as by `from_cdfs`."""
+        if sizes.shape != (n,) or sizes.dtype.kind not in "iu" or cdfs.shape[:-1] != (n,):
+            raise ValueError(f"expected {n} tables, got {cdfs.shape} with sizes {sizes.shape}")
+        if not (1 <= sizes.min() and sizes.max() < cdfs.shape[1]):
+            raise ValueError(f"sizes: expected 1 to {cdfs.shape[1] - 1} intervals in each table")
+        return cls.from_cdfs(
+            [cdf[: size + 1] for cdf, size in zip(cdfs, sizes, strict=True)], offsets
+        )
+
+    @classmethod
     def from_probabilities(
         cls,
         probabilities: Sequence[np.ndarray],

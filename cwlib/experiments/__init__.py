@@ -9,7 +9,7 @@ from __future__ import annotations
 from cwlib.experiments.kodak import KODAK
 from cwlib.experiments.mnist import MNIST
 from cwlib.experiments.photo import PHOTO
-from cwlib.experiments.settings import Experiment
+from cwlib.experiments.settings import Experiment, check, from_card
 from cwlib.experiments.studies import SMALL, STUDIES, Study
 
 EXPERIMENTS: dict[str, Experiment] = {e.name: e for e in MNIST + KODAK + PHOTO + SMALL}
@@ -29,4 +29,4 @@ def study(name: str) -> Study:
     return STUDIES[name]
 
 
-__all__ = ["EXPERIMENTS", "STUDIES", "Experiment", "Study", "get", "study"]
+__all__ = ["EXPERIMENTS", "STUDIES", "Experiment", "Study", "check", "from_card", "get", "study"]

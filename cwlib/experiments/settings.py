@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import MISSING, dataclass, fields
+from reprlib import repr as shortened
 
 
 @dataclass(frozen=True)
@@ -54,4 +56,94 @@ class Experiment:
     ema: float = 0.0  # decay of the moving average of the weights; 0 exports the weights themselves
 
     def __post_init__(self):
-        object.__setattr__(self, "strides", tuple(self.strides))  # a card's JSON has a list
+        if isinstance(self.strides, list):  # as a card's JSON has them
+            object.__setattr__(self, "strides", tuple(self.strides))
+
+
+CHOICES = {
+    "model": ("cae", "resnet", "cw", "cw1", "channels", "quantised", "hierarchical", "photo"),
+    "dataset": ("mnist", "photos"),
+    "reading": ("double", "ceil", "offset"),
+    "optimizer": ("adam", "sgd", "soap", "muon"),
+    "schedule": ("constant", "cosine", "long"),
+    "mask": ("none", "first", "largest", "separate"),
+    "lambda_1_of": ("encoder", "vgg", "vgg-standin"),
+    "distortion": ("mse", "ms-ssim"),
+    "quantiser": ("ste", "noise", "soft", "soft-fixed"),
+}
+_PATTERNS = {  # of the other words; names become names of files
+    "name": (r"(?a)\w[\w.-]{0,99}", "letters, digits, '.', '_' and '-'"),
+    "warm_start": (r"(?a)\w[\w.-]{0,99}", "letters, digits, '.', '_' and '-'"),
+    "note": (r"[^\x00-\x1f\x7f-\x9f]{0,300}", "one line"),
+}
+_RANGES = {
+    "width": (2, 4096),
+    "channels": (1, 4096),
+    "units": (1, 1000),
+    "map_channels": (1, 4096),
+    "momentum": (0, 1),
+    "batch_size": (1, 10**6),
+    "seed": (0, 2**63 - 1),
+    "strides": (1, 8),
+    "crop": (1, 2**16),
+    "strength_min": (0, 1),
+    "rounded_from": (0, 1),
+    "gains": (0, 100),
+    "fixed_level": (0, 3),
+    "code_bits": (1, 6),
+    "ema": (0, 1),
+}
+_ANY_NUMBER = (0, 10**9)
+
+
+def from_card(settings: object) -> Experiment:
+    """The experiment of a card's settings, which may come from anywhere.
+
+    Raises ValueError that names the setting that is missing, unknown or impossible.
+    """
+    if not isinstance(settings, dict):
+        raise ValueError(f"the settings of an experiment have names, got {shortened(settings)}")
+    known = {field.name: field.default for field in fields(Experiment)}
+    if unknown := [name for name in settings if name not in known]:
+        raise ValueError(f"unknown setting {shortened(unknown[0])}: made by a newer cwlib?")
+    if missing := [name for name in known if known[name] is MISSING and name not in settings]:
+        raise ValueError(f"the setting {missing[0]} is missing")
+    return check(Experiment(**settings))
+
+
+def check(experiment: Experiment) -> Experiment:
+    """The experiment, whose fields have the types and lie in the ranges that can be.
+
+    Raises ValueError that names the first one that does not. What fits together is the networks'
+    business, so that is not looked at.
+    """
+    for field in fields(experiment):
+        value = getattr(experiment, field.name)
+        kind, or_none = field.type.removesuffix(" | None"), field.type.endswith(" | None")
+        if not (value is None and or_none) and (expected := _expected(field.name, kind, value)):
+            raise ValueError(f"{field.name} must be {expected}, got {shortened(value)}")
+    return experiment
+
+
+def _expected(name: str, kind: str, value: object) -> str:
+    """What the field takes, where the value is something else; nothing where it is not."""
+    low, high = _RANGES.get(name, _ANY_NUMBER)
+
+    def within(number: object, kinds: type | tuple[type, ...]) -> bool:
+        return isinstance(number, kinds) and not isinstance(number, bool) and low <= number <= high
+
+    if name in CHOICES:
+        fits, expected = value in CHOICES[name], f"one of {', '.join(CHOICES[name])}"
+    elif name in _PATTERNS:
+        pattern, expected = _PATTERNS[name]
+        fits = isinstance(value, str) and re.fullmatch(pattern, value)
+    elif kind == "bool":
+        fits, expected = isinstance(value, bool), "true or false"
+    elif kind == "int":
+        fits, expected = within(value, int), f"a whole number of {low} to {high}"
+    elif kind == "float":
+        fits, expected = within(value, (int, float)), f"a number of {low} to {high}"
+    else:  # strides
+        fits = isinstance(value, tuple) and len(value) == 4 and all(within(s, int) for s in value)
+        expected = f"four whole numbers of {low} to {high}"
+    return "" if fits else expected

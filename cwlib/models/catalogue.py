@@ -6,6 +6,7 @@ from torch import nn
 
 from cwlib.experiments import Experiment
 from cwlib.models import autoencoders, hierarchical, photo, variants
+from cwlib.pinned import pinned
 
 KINDS: dict[str, type[nn.Module]] = {
     **autoencoders.KINDS,
@@ -15,8 +16,12 @@ KINDS: dict[str, type[nn.Module]] = {
 }
 
 
+@pinned()
 def build(experiment: Experiment) -> nn.Module:
-    """An untrained network for an experiment; raises ValueError for an unknown `model` field."""
+    """An untrained network for an experiment, float32 on the CPU.
+
+    Raises ValueError for an unknown `model` field and for settings that do not go together.
+    """
     if experiment.model not in KINDS:
         raise ValueError(f"unknown model {experiment.model!r}: choose one of {', '.join(KINDS)}")
     return KINDS[experiment.model](experiment)

@@ -326,15 +326,15 @@ class Photo(nn.Module):
 
     def coder(self, tensors: dict[str, Tensor]) -> checkerboard.Coder:
         """The entropy coder, from `coder_tensors`. Raises ValueError, KeyError for others."""
-        cdfs, sizes, offsets = (tensors[f"hyper.{k}"].numpy() for k in _TABLE_PARTS)
-        rows = [row[: size + 1] for row, size in zip(cdfs, sizes, strict=True)]
+        parts = (tensors[f"hyper.{k}"].numpy() for k in _TABLE_PARTS)
+        tables = Tables.from_padded(*parts, self.hyper)
         nets = {"h_s": [], "pass_1": [], "known": [], "pass_2": []}
         for name, weight, bias, largest, dtype, limits, shuffle in self._exact_layers():
             units = np.exp2(tensors[f"units.{name}"].numpy().astype(dtype))
             layer = exact.Layer.from_reals(weight, bias, largest, limits, units, shuffle)
             nets[name.split(".")[0]].append(layer)
         nets = {name: tuple(layers) for name, layers in nets.items()}
-        return checkerboard.Coder(Tables.from_cdfs(rows, offsets), **nets)
+        return checkerboard.Coder(tables, **nets)
 
     def _exact_layers(self) -> Iterator[tuple]:
         """Name, weight, bias, largest inputs, float type, limits and shuffle of every layer of the
