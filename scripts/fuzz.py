@@ -5,9 +5,10 @@
     python scripts/fuzz.py --plain --compiled       # the same on the coders' machine code
 
 The promise: the picture has exactly the size that the header says, or StreamError is raised with
-one line of text; within one second of CPU time; in bounded memory. In half of the inputs the
-checksum is repaired, so that the damage reaches the coders and the networks. In the other half it
-is not, and a picture from one of those would be silently wrong: there must be none.
+one line of text; within one second of CPU time; in bounded memory. A third of the inputs are
+damaged and their checksum is not repaired: a picture from one of those would be silently wrong, and
+there must be none. In a third it is repaired, so that the damage reaches the coders and the
+networks, and a third are sound streams of symbols that no network gave (but for libFuzzer's).
 
 Unless --compiled is given, the entropy coders run as plain Python: coverage sees into them, and
 every array access is checked. Each finding is saved, and the exit status is then 1.
@@ -224,7 +225,7 @@ def watch_memory() -> None:
     """Turn a greedy allocation into MemoryError, where the system tells what is in use now."""
     statm = Path("/proc/self/statm")
     if statm.exists():
-        now = int(statm.read_text().split()[0]) * resource.getpagesize()
+        now = int(statm.read_text(encoding="utf-8").split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (now + MORE_MEMORY, -1))
 
 
@@ -237,13 +238,13 @@ def peak_mib() -> float:
 
 
 def start_corpus(cwlib: ModuleType) -> list[bytes]:
-    """Sound streams of every shipped model and size, also with the map scaled down.
+    """Sound streams of every model that streams can name and of every size, also with the map
+    scaled down.
 
     Models of photographs code the picture in colour, and in grey too.
     """
     blobs = []
-    for name in cwlib.zoo.names():
-        model = cwlib.zoo.load(name)
+    for model in all_models(cwlib):
         has_map = model.experiment.model in ("cw", "cw1") or model.experiment.mask != "none"
         for h, w in SIZES:
             grey = picture(h, w)
@@ -258,6 +259,52 @@ def start_corpus(cwlib: ModuleType) -> list[bytes]:
     return sorted(set(blobs))
 
 
+def all_models(cwlib: ModuleType) -> list:
+    """Every model that streams can name."""
+    return [cwlib.zoo.load(n) for n in [*cwlib.zoo.names(), *cwlib.zoo.study_names()]]
+
+
+def forged(rng: random.Random, model) -> bytes:
+    """A stream that the coders wrote soundly, with symbols that no network gave them."""
+    from cwlib.coding import adaptive, context, huffman, stream
+
+    (h, w), numbers = rng.choice(SIZES), np.random.default_rng(rng.randrange(2**32))
+    channels = 3 if model.net.codec != "digits" and rng.random() < 0.5 else 1
+    top = rng.choice([1, 2, 1000, 2**14, 2**16, 2**28])
+
+    def wild(shape: tuple[int, ...]) -> np.ndarray:
+        """Mostly zeros, and a few numbers that may be large."""
+        few = numbers.random(shape) < rng.choice([0, 0.01, 0.3])
+        return np.where(few, numbers.integers(-top, top, shape), 0)
+
+    if isinstance(model.coder, huffman.Code):
+        some = numbers.integers(0, 64, rng.choice([1, 2, 9]))
+        symbols = numbers.choice(some, 4 * -(-h // 8) * -(-w // 8))
+        own = huffman.Code.from_counts(np.bincount(symbols, minlength=64))
+        sections = [own.to_bytes(), own.encode(symbols)]
+    elif isinstance(model.coder, context.Coder):
+        levels = numbers.integers(0, 4, (-(-h // 8), -(-w // 8)))
+        kept = np.array(model.coder.kept)[levels]
+        values = numbers.integers(0, 2**kept, (model.experiment.channels, *levels.shape))
+        sections = [model.coder.encode(levels, values)]
+    else:
+        step = model.net.downscale
+        y_shape, z_shape = model.net.noise_shapes(h + -h % step, w + -w % step)
+        y, level = wild(y_shape), rng.randrange(256)
+        if model.net.codec == "photos":
+            sections = model.coder.encode(wild(z_shape), y)
+        else:
+            where = np.full(z_shape[1:], level)
+            coded = model.coder.walk(y, where, lambda half, mu, _: wild(mu.shape))
+            sections = model.coder.write(coded, y)
+        if model.experiment.gains:
+            sections[0] = bytes([level]) + sections[0]
+        if model.net.codec == "photo" and rng.random() < 0.3:
+            mask = numbers.integers(0, 9, -(-h // 16) * -(-w // 16))
+            sections.append(bytes([rng.randrange(256)]) + adaptive.encode(mask, 9, order=1))
+    return stream.pack(model.model_id, h, w, channels, sections)
+
+
 def picture(h: int, w: int) -> np.ndarray:
     """Something like a 0: (h, w) uint8."""
     y, x = np.mgrid[:h, :w]
@@ -266,12 +313,15 @@ def picture(h: int, w: int) -> np.ndarray:
 
 
 def plain(judge: Judge, corpus: list[bytes], runs: int, seed: int) -> None:
-    """`runs` damaged streams from a seed, every second one with its checksum repaired."""
+    """`runs` streams from a seed: damaged, damaged with the checksum repaired, and forged."""
     rng = random.Random(seed)
+    models = all_models(judge.cwlib)
     while judge.runs < runs:
         blob = rng.choice(corpus)
         body = damaged(rng, blob, corpus)
-        judge.look(seal(body) if judge.runs % 2 else body + blob[-CRC:])
+        judge.look(
+            [body + blob[-CRC:], seal(body), forged(rng, rng.choice(models))][judge.runs % 3]
+        )
 
 
 def guided(judge: Judge, corpus: list[bytes], runs: int, seed: int, end: Callable) -> NoReturn:

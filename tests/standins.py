@@ -29,8 +29,8 @@ def models() -> dict[bytes, zoo.TrainedModel]:
     }
 
 
-def by_id(model_id: bytes) -> zoo.TrainedModel:
-    """In place of `zoo.by_id`."""
+def shared(model_id: bytes) -> zoo.TrainedModel:
+    """In place of `zoo.shared`."""
     if model_id not in models():
         raise zoo.UnknownModel(f"no model here has the identity {model_id.hex()}: there are two")
     return models()[model_id]

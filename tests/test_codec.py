@@ -10,21 +10,27 @@ import re
 import subprocess
 import sys
 import tracemalloc
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import damage
+import gained
 import numpy as np
+import own
 import pytest
+import scenes
 import standins
 import strokes
 import tiny
 import torch
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from cwlib import StreamError, codec, data, zoo
-from cwlib.coding import stream
+from cwlib.codec import photos
+from cwlib.coding import huffman, stream
 
 SHIPPED = [name for name in zoo.names() if zoo.load(name).experiment.dataset == "mnist"]
 TINY = sorted(tiny.EXPERIMENTS)
@@ -246,13 +252,16 @@ def test_a_model_without_a_map_refuses_to_scale_it(tiny_zoo, name):
         (np.zeros((8, 8), np.uint16), TypeError, "uint16"),
         (np.zeros((8, 8), bool), TypeError, "bool"),
         (np.zeros((8, 8), np.int8), TypeError, "int8"),
-        ([[1, 2], [3, 4]], TypeError, "int64"),
+        ([[1, 2], [3, 4]], TypeError, "got list: for a picture of Pillow"),
+        (Image.new("P", (8, 8)), TypeError, "got Image: for a picture of Pillow pass"),
+        (np.ma.masked_array(np.zeros((8, 8), np.uint8)), TypeError, "MaskedArray"),
+        (torch.zeros(8, 8, dtype=torch.uint8), TypeError, "Tensor"),
         ("digit.png", TypeError, "uint8"),
         (None, TypeError, "uint8"),
         (np.zeros((8, 8, 3), np.uint8), ValueError, r"\(8, 8, 3\): convert it to grey"),
         (np.zeros((8, 8, 1), np.uint8), ValueError, r"\(8, 8, 1\)"),
         (np.zeros(8, np.uint8), ValueError, r"\(8,\)"),
-        (np.uint8(3), ValueError, r"\(\)"),
+        (np.array(3, np.uint8), ValueError, r"\(\)"),
         (np.zeros((0, 8), np.uint8), ValueError, r"at least 1x1, got shape \(0, 8\)"),
         (np.zeros((8, 0), np.uint8), ValueError, r"at least 1x1"),
         (np.zeros((1, 8, 8, 1), np.uint8), ValueError, "at least 1x1"),
@@ -264,7 +273,263 @@ def test_what_is_not_a_grey_uint8_image_is_refused_with_a_reason(tiny_zoo, image
         codec.compress(zoo.load("tiny-cae"), image)
 
 
+@pytest.mark.parametrize("name", ["tiny-cae", "tiny-cw", "tiny-cw1"])
+def test_stripes_of_a_large_digit_are_as_the_whole(tiny_zoo, monkeypatch, name):
+    model, image = zoo.load(name), strokes.page(400, 72)
+    latents = codec.analyse(model, image[None])
+    whole = codec.synthesise(model, latents, image.shape)[0]
+    monkeypatch.setattr(photos, "STRIPE_PIXELS", 72 * 80)
+    stripes = []
+    found = codec.synthesise(model, latents, image.shape, lambda r: stripes.extend(r) or r)[0]
+    assert len(stripes) > 2
+    assert np.abs(found.astype(int) - whole).max() <= 1 and (found == whole).mean() > 0.99
+
+
+# --- public steps --------------------------------------------------------------------------------
+
+DIGIT = strokes.page(16, 24)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda model, latents: codec.compress(model, DIGIT),
+        lambda model, latents: codec.compress_to(model, DIGIT, 0.5),
+        lambda model, latents: codec.analyse(model, DIGIT[None]),
+        lambda model, latents: codec.pack(model, latents, DIGIT.shape),
+        lambda model, latents: codec.unpack(model, b""),
+        lambda model, latents: codec.synthesise(model, [latents], DIGIT.shape),
+        lambda model, latents: codec.latent_bits(model, latents),
+        lambda model, latents: codec.decompress(stream.pack(b"abcd", 1, 1, 1, []), model=model),
+        lambda model, latents: codec.strength(model, 0.5),
+    ],
+)
+def test_a_name_in_place_of_a_model_is_told_what_to_pass(tiny_zoo, step):
+    (latents,) = codec.analyse(zoo.load("tiny-cw1"), DIGIT[None])
+    with pytest.raises(TypeError, match=r"got str: pass zoo\.load\('tiny-cw1'\)"):
+        step("tiny-cw1", latents)
+
+
+@pytest.mark.parametrize(
+    ("images", "error", "says"),
+    [
+        (DIGIT[None] / 255.0, TypeError, "uint8 pixels in 0..255, got float64"),
+        (DIGIT, ValueError, r"\(16, 24\): pass image\[None\]"),
+        (np.zeros((1, 8, 8, 3), np.uint8), ValueError, "codes grey images"),
+        (np.zeros((1, 0, 8), np.uint8), ValueError, "at least 1x1"),
+        (DIGIT[None].tolist(), TypeError, "got list"),
+    ],
+)
+def test_what_are_no_images_is_not_analysed(tiny_zoo, images, error, says):
+    with pytest.raises(error, match=says):
+        codec.analyse(zoo.load("tiny-cw1"), images)
+
+
+@pytest.mark.parametrize(
+    ("change", "shape", "error", "says"),
+    [
+        ({}, (24, 16), ValueError, r"symbols: .* \(4, 3, 2\), got \(4, 2, 3\)"),
+        ({}, (17, 24), ValueError, r"symbols: .* \(4, 3, 3\), got"),
+        ({}, (16, 24, 3), ValueError, r"shape: .*\(H, W\), got \(16, 24, 3\)"),
+        ({}, (0, 24), ValueError, "shape"),
+        ({}, (16.0, 24), TypeError, "shape"),
+        ({}, "16", TypeError, "shape"),
+        ({"symbols": np.full((4, 2, 3), 64)}, (16, 24), ValueError, r"symbols lie in 0\.\.63"),
+        ({"symbols": np.full((4, 2, 3), -1)}, (16, 24), ValueError, "symbols lie in"),
+        ({"symbols": np.zeros((4, 2, 3))}, (16, 24), TypeError, "symbols: .*float64"),
+        ({"symbols": np.full((4, 2, 3), 63), "levels": np.ones((2, 3), int)}, (16, 24), ValueError,
+         "more bits than its map level keeps"),
+        ({"levels": None}, (16, 24), ValueError, "levels: tiny-cw1 sends a map"),
+        ({"levels": np.full((2, 3), 4)}, (16, 24), ValueError, r"levels lie in 0\.\.3"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("step", ["pack", "synthesise"])
+def test_latents_that_do_not_fit_are_refused(tiny_zoo, step, change, shape, error, says):
+    model = zoo.load("tiny-cw1")
+    latents = replace(codec.analyse(model, DIGIT[None])[0], **change)
+    with pytest.raises(error, match=says):
+        if step == "pack":
+            codec.pack(model, latents, shape)
+        else:
+            codec.synthesise(model, [latents], shape)
+
+
+def test_latents_of_another_kind_are_refused(tiny_zoo):
+    model = zoo.load("tiny-cw")
+    (latents,) = codec.analyse(zoo.load("tiny-cw1"), DIGIT[None])
+    with pytest.raises(ValueError, match="levels: tiny-cw sends no map"):
+        codec.pack(model, latents, DIGIT.shape)
+    with pytest.raises(TypeError, match="Latents, as analyse and unpack give them"):
+        codec.pack(model, codec.photos.Latents(latents.symbols, latents.symbols), DIGIT.shape)
+    with pytest.raises(TypeError, match=r"pass \[latents\]"):
+        codec.synthesise(model, latents, DIGIT.shape)
+    with pytest.raises(ValueError, match="take a model of photographs"):
+        codec.latent_bits(model, replace(latents, levels=None))
+
+
+def test_whole_numbers_of_any_width_are_latents(tiny_zoo):
+    model = zoo.load("tiny-cw1")
+    (latents,) = codec.analyse(model, DIGIT[None])
+    wanted = codec.pack(model, latents, DIGIT.shape)
+    for kind in (np.uint8, np.int16, np.uint64):
+        other = replace(
+            latents, symbols=latents.symbols.astype(kind), levels=latents.levels.astype(kind)
+        )
+        shape = tuple(np.uint8(side) for side in DIGIT.shape)
+        assert codec.pack(model, other, shape) == wanted
+        assert np.array_equal(
+            codec.synthesise(model, [other], shape), codec.synthesise(model, [latents], shape)
+        )
+
+
+@pytest.mark.parametrize(
+    ("wish", "error", "says"),
+    [
+        ({"importance": "0.5"}, TypeError, "importance: expected a number of 0..1, got str"),
+        ({"importance": None}, TypeError, "importance"),
+        ({"importance": np.ones(2)}, TypeError, "importance"),
+    ],
+)
+def test_an_importance_is_a_number(tiny_zoo, wish, error, says):
+    with pytest.raises(error, match=says):
+        codec.compress(zoo.load("tiny-cw1"), DIGIT, **wish)
+
+
+@pytest.mark.parametrize("max_pixels", ["1000", 1e6, [1]])
+def test_a_limit_is_a_whole_number(tiny_zoo, max_pixels):
+    blob = codec.compress(zoo.load("tiny-cw1"), DIGIT)
+    with pytest.raises(TypeError, match="max_pixels: expected a whole number"):
+        codec.decompress(blob, max_pixels)
+    assert codec.decompress(blob, np.int32(16 * 24)).shape == DIGIT.shape
+
+
+@pytest.mark.parametrize("blob", [None, "CW", 7, np.zeros(20)])
+def test_what_is_not_bytes_is_a_type_error(tiny_zoo, blob):
+    for step in (codec.decompress, codec.info, lambda b: codec.unpack(zoo.load("tiny-cw"), b)):
+        with pytest.raises((TypeError, StreamError)):
+            step(blob)
+
+
+# --- what a caller does to nets and to libraries -------------------------------------------------
+
+
+def set_to(setter, value, back):
+    """A caller's choice that holds within a `with`."""
+
+    @contextmanager
+    def choose():
+        setter(value)
+        try:
+            yield
+        finally:
+            setter(back)
+
+    return choose
+
+
+CHOICES = {
+    "default type": set_to(torch.set_default_dtype, torch.float64, torch.float32),
+    "half as default type": set_to(torch.set_default_dtype, torch.bfloat16, torch.float32),
+    "default device": set_to(torch.set_default_device, "meta", None),
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "no gradients": torch.no_grad,
+    "inference mode": torch.inference_mode,
+    "strict NumPy": lambda: np.errstate(all="raise"),
+    "strict algorithms": set_to(torch.use_deterministic_algorithms, True, False),
+    "anomaly mode": torch.autograd.detect_anomaly,
+}
+
+
+@pytest.fixture(scope="module")
+def coded(tmp_path_factory, tiny_weights, tiny_photo_weights):
+    """A folder of tiny nets of all families, and for each a picture, its stream and what comes."""
+    folder = tmp_path_factory.mktemp("coded")
+    for path in [*tiny_weights.iterdir(), *tiny_photo_weights.iterdir()]:
+        (folder / path.name).write_bytes(path.read_bytes())
+    own.save(folder)
+    gained.save(folder)
+    before, zoo.WEIGHTS = zoo.WEIGHTS, folder
+    try:
+        found = {}
+        for name in ("tiny-cae", "tiny-cw", "tiny-cw1", "tiny-photo", "tiny-any", "tiny-own"):
+            model, image, wish = zoo.load(name), strokes.page(70, 97), {}
+            if model.net.codec != "digits":
+                image = scenes.scene(70, 97)
+            if model.net.codec == "photo":
+                wish = {"effort": 2}
+            blob = codec.compress(model, image, **wish)
+            found[name] = image, wish, blob, codec.decompress(blob)
+    finally:
+        zoo.WEIGHTS = before
+    return folder, found
+
+
+@pytest.mark.filterwarnings("ignore:Anomaly Detection")
+@pytest.mark.parametrize("choice", CHOICES)
+def test_global_settings_of_the_libraries_change_neither_streams_nor_pictures(
+    coded, monkeypatch, choice
+):
+    folder, found = coded
+    monkeypatch.setattr(zoo, "WEIGHTS", folder)
+    for name, (image, wish, blob, picture) in found.items():
+        model = zoo.load(name)
+        with CHOICES[choice]():
+            assert codec.compress(model, image, **wish) == blob
+            assert np.array_equal(codec.decompress(blob), picture)
+            assert codec.info(blob).model == name
+
+
+def halve(net):
+    net.half()
+
+
+def train(net):
+    net.train()
+    for part in net.modules():
+        part.register_forward_hook(lambda *_: None)
+
+
+def zero(net):
+    with torch.no_grad():
+        for p in net.parameters():
+            p.zero_()
+
+
+@pytest.mark.parametrize("spoil", [train, halve, zero], ids=lambda f: f.__name__)
+def test_what_a_caller_does_to_a_net_changes_no_decoding(coded, monkeypatch, spoil):
+    folder, found = coded
+    monkeypatch.setattr(zoo, "WEIGHTS", folder)
+    for name, (image, wish, blob, picture) in found.items():
+        spoil(zoo.load(name).net)
+        spoil(zoo.by_id(blob[3:7]).net)
+        assert np.array_equal(codec.decompress(blob), picture)
+        assert codec.compress(zoo.load(name), image, **wish) == blob
+
+
 # --- damage --------------------------------------------------------------------------------------
+
+
+QUANTISED = [n for n in zoo.study_names() if zoo.load(n).experiment.model == "quantised"]
+
+
+@pytest.mark.parametrize("name", QUANTISED)
+@pytest.mark.parametrize("symbol", [3, 4, 63])
+def test_symbols_outside_a_models_own_alphabet_are_refused(name, symbol):
+    model = zoo.load(name)  # four values, where a table of a stream's own has room for 64
+    code = huffman.Code.from_counts(np.eye(64, dtype=int)[symbol])
+    sections = [code.to_bytes(), code.encode(np.full(4, symbol))]
+    blob = stream.pack(model.model_id, 8, 8, 1, sections)
+    if symbol < 4:
+        assert codec.decompress(blob).shape == (8, 8)
+    else:
+        with pytest.raises(StreamError, match=f"a symbol is {symbol}: {name} has 4"):
+            codec.decompress(blob)
+
+
+def test_the_stream_that_named_a_symbol_outside_the_alphabet_is_refused():
+    blob = bytes.fromhex("4357013bc34cd308080101f1f8fc7e30742c4fd4")  # of tiny-ste
+    with pytest.raises(StreamError):
+        codec.decompress(blob)
 
 
 FUZZED = [
@@ -345,7 +610,7 @@ def test_a_stream_that_claims_too_many_pixels_is_refused_before_any_work(
     blob = stream.pack(zoo.load("tiny-cw1").model_id, height, width, 1, [b"\x12"])
     tracemalloc.start()
     try:
-        with pytest.raises(StreamError, match="more than the limit of 16777216"):
+        with pytest.raises(StreamError, match="more than the limit of 4194304"):
             codec.decompress(blob)
         assert tracemalloc.get_traced_memory()[1] < 100_000
     finally:
@@ -391,7 +656,7 @@ TABLE = {
 
 @pytest.mark.parametrize("name", TABLE)
 def test_a_kept_stream_meets_what_its_table_says(monkeypatch, name):
-    monkeypatch.setattr(zoo, "by_id", standins.by_id)
+    monkeypatch.setattr(zoo, "shared", standins.shared)
     try:
         found = "a picture of {}x{}".format(*codec.decompress(kept(name)).shape)
     except StreamError as error:
@@ -442,7 +707,7 @@ def decoded_elsewhere(weights: Path, paths: list[Path]) -> list:
         [sys.executable, "-c", CHILD, str(weights), *map(str, paths)],
         env={**os.environ, "OMP_NUM_THREADS": "2"},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=120,
     )
     assert done.returncode == 0, done.stderr

@@ -169,7 +169,7 @@ def test_a_size_below_all_qualities_is_refused(model):
         ({"effort": 1.0}, ValueError, "effort must be a whole number"),
         ({"roi": disc(70, 98)}, ValueError, "size, 70x97, got 70x98"),
         ({"roi": np.zeros((70, 97), np.uint8)}, ValueError, "black everywhere"),
-        ({"roi": np.ones((70, 97))}, TypeError, "grey uint8 picture"),
+        ({"roi": np.ones((70, 97))}, TypeError, "roi: expected uint8 pixels"),
         ({"roi": own.scene(70, 97)}, TypeError, "grey uint8 picture"),
         ({"roi": disc(70, 97), "roi_weight": 0.0}, ValueError, "roi_weight"),
         ({"roi": disc(70, 97), "roi_weight": float("nan")}, ValueError, "roi_weight"),

@@ -26,18 +26,20 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from numbers import Real
 from types import ModuleType
 
 import numpy as np
 
 from cwlib import zoo
 from cwlib.baselines import RateTooLow
-from cwlib.codec import digits, photo, photos, rates, refine
+from cwlib.codec import arguments, digits, photo, photos, rates, refine
 from cwlib.codec.digits import Latents
 from cwlib.codec.photos import Watch
 from cwlib.codec.rates import strength
 from cwlib.coding import stream
 from cwlib.coding.stream import StreamError
+from cwlib.pinned import pinned
 from cwlib.zoo import TrainedModel
 
 AnyLatents = digits.Latents | photos.Latents | photo.Latents
@@ -66,6 +68,7 @@ class Info:
     regions_bytes: int = 0
 
 
+@pinned()
 def compress(
     model: TrainedModel,
     image: np.ndarray,
@@ -86,18 +89,20 @@ def compress(
     that is asked for and 0 has roi_weight less.
     Raises ValueError or TypeError for what the model cannot take.
     """
-    if model.net.codec == "photo":
+    family = _family(model)
+    image = arguments.picture(family, model, image)
+    if family is photo:
         level = photo.level(model, photo.QUALITY if quality is None else quality)
-        image = _check_image(model, image)
         return _encoder(model, image, importance, roi, roi_weight, effort, watch)(level)
     _refuse_wishes(model, roi, effort)
+    importance = arguments.share("importance", importance)
     if quality is not None:
         importance = strength(model, quality)
-    image = _check_image(model, image)
-    latents = analyse(model, image[None], importance, watch)[0]
-    return pack(model, latents, image.shape)
+    (latents,) = family.analyse(model, image[None], importance, watch)
+    return _pack(model, image.shape, family.to_sections(model, latents))
 
 
+@pinned()
 def compress_to(
     model: TrainedModel,
     image: np.ndarray,
@@ -113,8 +118,10 @@ def compress_to(
     Found by bisection, with at most 9 real streams. effort, roi: as in `compress`. Raises
     RateTooLow (a ValueError) below them, with the rates that there are, and as `compress` does.
     """
-    image, pixels = _check_image(model, image), image.shape[0] * image.shape[1]
-    if model.net.codec == "photo":
+    family = _family(model)
+    image = arguments.picture(family, model, image)
+    pixels, most_bytes = math.prod(image.shape[:2]), _most_bytes(bpp, image.shape)
+    if family is photo:
         choices = range(photo.top_level(model) + 1)
         encode = _encoder(model, image, 1.0, roi, roi_weight, 0, watch)
     else:
@@ -123,11 +130,9 @@ def compress_to(
         z = photos.transform(model, image, watch)
 
         def encode(level: int) -> bytes:
-            return pack(model, photos.quantise(model, z, level / photos.LEVELS), image.shape)
+            latents = photos.quantise(model, z, level / photos.LEVELS)
+            return _pack(model, image.shape, photos.to_sections(model, latents))
 
-    if not 0.0 < bpp < math.inf:
-        raise ValueError(f"a rate in bits a pixel is above 0 and finite, got {bpp}")
-    most_bytes = int(bpp * pixels / 8 + 1e-6)  # a rate that was bytes * 8 / pixels finds them again
     if effort:
         refined = _encoder(model, image, 1.0, roi, roi_weight, effort, watch)
         blob = rates.largest_with_effort(encode, refined, choices, most_bytes, watch)
@@ -163,13 +168,22 @@ def _encoder(
             f"{image.shape[0]}x{image.shape[1]}: take effort 1, or make it smaller"
         )
     where = photo.regions(model, roi, roi_weight, image.shape)
-    channels = image.shape[2] if image.ndim == 3 else 1
 
     def encode(level: int) -> bytes:
         sections = photo.encode(model, image, level, where, effort, watch)
-        return stream.pack(model.model_id, *image.shape[:2], channels, sections)
+        return _pack(model, image.shape, sections)
 
     return encode
+
+
+def _most_bytes(bpp: float, shape: tuple[int, ...]) -> int:
+    """The bytes that a rate has for a picture. Raises TypeError, ValueError."""
+    if not isinstance(bpp, Real):
+        raise TypeError(f"expected a number of bits a pixel, got {type(bpp).__name__}")
+    if not 0.0 < bpp < math.inf:
+        raise ValueError(f"a rate in bits a pixel is above 0 and finite, got {bpp}")
+    # a rate that was bytes * 8 / pixels finds them again; more than 2^20 are as good as that
+    return int(min(float(bpp), 2.0**20) * shape[0] * shape[1] / 8 + 1e-6)
 
 
 def _refuse_wishes(model: TrainedModel, roi: np.ndarray | None, effort: int) -> None:
@@ -177,6 +191,7 @@ def _refuse_wishes(model: TrainedModel, roi: np.ndarray | None, effort: int) -> 
         raise ValueError(f"{model.name} knows neither regions (roi) nor effort: take photo")
 
 
+@pinned()
 def decompress(
     blob: bytes,
     max_pixels: int | None = None,
@@ -185,28 +200,29 @@ def decompress(
 ) -> np.ndarray:
     """The image in a stream: uint8 (H, W) or (H, W, 3).
 
-    max_pixels: the largest height * width to accept, by default what the model's family can take
-    in some gigabytes; watch: as in `compress`; model: the one that made the stream, where it is
-    not one of the package's. Raises StreamError, and nothing else, for any bytes.
+    max_pixels: the largest height * width to accept, by default what a laptop decodes in some five
+    seconds; watch: as in `compress`; model: the one that made the stream, where it is not one of
+    the package's. Raises StreamError, and nothing else, for any bytes.
     """
     header = stream.read_header(blob)
     if model is None:
         try:
-            model = zoo.by_id(header.model_id)
+            model = zoo.shared(header.model_id)
         except zoo.UnknownModel as error:
             raise StreamError(str(error)) from error
     shape = (header.height, header.width, header.channels)
     shape = shape[:2] if header.channels == 1 else shape
-    return synthesise(model, [unpack(model, blob, max_pixels)], shape, watch)[0]
+    return _family(model).synthesise(model, [_unpack(model, blob, max_pixels)], shape, watch)[0]
 
 
+@pinned()
 def info(blob: bytes) -> Info:
     """The header of a stream, without decoding pixels. Raises StreamError."""
     header, sections = stream.unpack(blob, max_pixels=2**64)  # any size: nothing is decoded
     name = level = quality = None
     mask_bytes = 0
     with suppress(zoo.UnknownModel):
-        model = zoo.by_id(header.model_id)
+        model = zoo.shared(header.model_id)
         name, level = model.name, _family(model).sent_level(model, sections)
         if model.net.codec == "photo":
             level, quality = None, photo.quality(model, level)
@@ -229,86 +245,91 @@ def info(blob: bytes) -> Info:
     )
 
 
+@pinned()
 def analyse(
     model: TrainedModel, images: np.ndarray, importance: float = 1.0, watch: Watch = iter
 ) -> list[AnyLatents]:
-    """uint8 images of one shape, (N, H, W) or (N, H, W, 3) -> the latents of each."""
-    if not 0.0 <= importance <= 1.0:
-        raise ValueError(f"importance must lie in 0..1, got {importance}")
-    return _family(model).analyse(model, images, importance, watch)
+    """uint8 images of one shape, (N, H, W) or (N, H, W, 3) -> the latents of each.
+
+    This and the other three steps raise TypeError or ValueError as `compress` does.
+    """
+    family, importance = _family(model), arguments.share("importance", importance)
+    return family.analyse(model, arguments.pictures(family, model, images), importance, watch)
 
 
+@pinned()
 def pack(model: TrainedModel, latents: AnyLatents, shape: Sequence[int]) -> bytes:
     """Entropy-code the latents of an image of `shape` (H, W) or (H, W, 3) into a stream."""
-    channels = shape[2] if len(shape) == 3 else 1
-    sections = _family(model).to_sections(model, latents)
-    return stream.pack(model.model_id, *shape[:2], channels, sections)
+    family = _family(model)
+    shape = arguments.shape(family, model, shape)
+    return _pack(model, shape, family.to_sections(model, _checked(model, latents, shape)))
 
 
+@pinned()
 def unpack(model: TrainedModel, blob: bytes, max_pixels: int | None = None) -> AnyLatents:
     """The latents in a stream of this model; max_pixels: see `decompress`. Raises StreamError."""
+    return _unpack(model, blob, max_pixels)
+
+
+@pinned()
+def synthesise(
+    model: TrainedModel, latents: Sequence[AnyLatents], shape: Sequence[int], watch: Watch = iter
+) -> np.ndarray:
+    """Latents of N images of `shape` (H, W) or (H, W, 3) -> uint8 (N, H, W) or (N, H, W, 3)."""
     family = _family(model)
-    max_pixels = family.MAX_PIXELS if max_pixels is None else max_pixels
-    header, sections = stream.unpack(blob, max_pixels)
+    shape = arguments.shape(family, model, shape)
+    if not isinstance(latents, Sequence) or not latents:
+        raise TypeError(f"expected a list of latents, got {type(latents).__name__}: pass [latents]")
+    checked = [_checked(model, one, shape) for one in latents]
+    return family.synthesise(model, checked, shape, watch)
+
+
+@pinned()
+def latent_bits(model: TrainedModel, latents: AnyLatents) -> np.ndarray:
+    """What each latent of a photograph takes, in bits: (C, h, w); hyper-latents are left out."""
+    family = _family(model)
+    if family is digits:
+        raise ValueError(f"{model.name} does not predict each latent: take a model of photographs")
+    places = latents.y.shape[1:] if isinstance(latents, family.Latents) else (1, 1)
+    shape = tuple(side * family.step(model) for side in places)
+    return family.latent_bits(model, _checked(model, latents, shape))
+
+
+def _family(model: TrainedModel) -> ModuleType:
+    """What codes with this model; every entry asks it first."""
+    return {"digits": digits, "photos": photos, "photo": photo}[arguments.trained(model).net.codec]
+
+
+def _checked(model: TrainedModel, latents: AnyLatents, shape: tuple[int, ...]) -> AnyLatents:
+    family = _family(model)
+    if not isinstance(latents, family.Latents):
+        raise TypeError(
+            f"expected {family.__name__}.Latents, as analyse and unpack give them with "
+            f"{model.name}, got {type(latents).__name__}"
+        )
+    return family.checked(model, latents, shape)
+
+
+def _pack(model: TrainedModel, shape: tuple[int, ...], sections: list[bytes]) -> bytes:
+    return stream.pack(model.model_id, *shape[:2], 3 if len(shape) == 3 else 1, sections)
+
+
+def _unpack(model: TrainedModel, blob: bytes, max_pixels: int | None) -> AnyLatents:
+    family = _family(model)
+    limit = arguments.limit(max_pixels, family.DECODED_PIXELS)
+    header, sections = stream.unpack(blob, limit)
     if header.model_id != model.model_id:
         raise StreamError(
             f"this stream was made by model {header.model_id.hex()}, "
             f"not by {model.name} ({model.model_id.hex()})"
         )
-    step, limit = family.step(model), max(max_pixels, family.MAX_PIXELS)
-    if _padded_pixels(header.height, header.width, step) > limit:
+    step, limit = family.step(model), max(limit, family.DECODED_PIXELS)
+    if arguments.padded_pixels(header.height, header.width, step) > limit:
         raise StreamError(
             f"the header says {header.height}x{header.width} pixels, once both sides are multiples "
-            f"of {step} more than the limit of {limit}: raise max_pixels if you trust the file"
+            f"of {step} {stream.too_many(limit)}"
         )
     return family.from_sections(model, header, sections)
-
-
-def synthesise(
-    model: TrainedModel, latents: Sequence[AnyLatents], shape: Sequence[int], watch: Watch = iter
-) -> np.ndarray:
-    """Latents of N images of `shape` (H, W) or (H, W, 3) -> uint8 (N, H, W) or (N, H, W, 3)."""
-    return _family(model).synthesise(model, latents, tuple(shape), watch)
-
-
-def latent_bits(model: TrainedModel, latents: AnyLatents) -> np.ndarray:
-    """What each latent of a photograph takes, in bits: (C, h, w); hyper-latents are left out."""
-    return _family(model).latent_bits(model, latents)
-
-
-def _family(model: TrainedModel) -> ModuleType:
-    return {"digits": digits, "photos": photos, "photo": photo}[model.net.codec]
-
-
-def _check_image(model: TrainedModel, image: np.ndarray) -> np.ndarray:
-    image, family = np.asarray(image), _family(model)
-    if image.dtype != np.uint8:
-        raise TypeError(f"expected uint8 pixels in 0..255, got {image.dtype}")
-    if image.ndim == 3 and 3 not in family.CHANNELS:
-        raise ValueError(
-            f"{model.name} codes grey images (H, W), got shape {image.shape}: convert it to grey, "
-            "or take a model of photographs"
-        )
-    if image.ndim == 3 and image.shape[2] == 4:
-        raise ValueError(
-            f"expected 3 channels, got 4 (RGBA) in shape {image.shape}: drop the alpha channel or "
-            "pass image[..., :3]"
-        )
-    wanted = "(H, W) or (H, W, 3)" if 3 in family.CHANNELS else "(H, W)"
-    if image.ndim not in (2, 3) or 0 in image.shape or image.shape[2:] not in ((), (3,)):
-        raise ValueError(f"expected an image {wanted} of at least 1x1, got shape {image.shape}")
-    step, limit = family.step(model), family.MAX_PIXELS
-    if _padded_pixels(*image.shape[:2], step) > limit:
-        raise ValueError(
-            f"{image.shape[0]}x{image.shape[1]} is over {limit} pixels once both sides are "
-            f"multiples of {step}: cut it or make it smaller"
-        )
-    return image
-
-
-def _padded_pixels(height: int, width: int, step: int) -> int:
-    """What the networks see of an image: a strip of 1 x n costs as much as one of `step` x n."""
-    return (height + -height % step) * (width + -width % step)
 
 
 __all__ = [

@@ -3,17 +3,21 @@
     stream of a Huffman model    [words], or [table, words] where a table of its own pays
     stream of mnist-cw1          [arithmetic code of map and code]
 
-Pictures go through the networks whole, not in stripes as photographs do: digits are small.
+Large pictures are decoded in stripes; the encoders, some of which look at all of a picture at once,
+see them whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from cwlib.codec import arguments
+from cwlib.codec.photos import Watch, in_stripes
 from cwlib.coding import context, huffman
 from cwlib.coding.stream import Header, StreamError
 from cwlib.importance import CODE_BITS, READINGS
@@ -21,10 +25,11 @@ from cwlib.models.autoencoders import DOWNSCALE
 from cwlib.zoo import TrainedModel
 
 CHANNELS = (1,)
-MAX_PIXELS = 2**24  # at some 300 bytes of memory a pixel 5 GB: all of it goes through at once
+MAX_PIXELS = 2**24  # of a picture to compress: at some 300 bytes of memory a pixel 5 GB
+DECODED_PIXELS = 2**22  # to decode, where the caller does not say more: see the chapter's table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Latents:
     """What a stream says: symbols (C, h, w) in 0..63, zero-filled, and map levels (h, w) or None.
 
@@ -40,7 +45,6 @@ def step(model: TrainedModel) -> int:
     return DOWNSCALE
 
 
-@torch.no_grad()
 def analyse(
     model: TrainedModel, images: np.ndarray, importance: float, watch: object = None
 ) -> list[Latents]:
@@ -56,6 +60,22 @@ def analyse(
     return [
         Latents(s, i) for s, i in zip(symbols, levels[:, 0].numpy().astype(np.int64), strict=True)
     ]
+
+
+def checked(model: TrainedModel, latents: Latents, shape: tuple[int, ...]) -> Latents:
+    """The latents, as they must be for an image of that shape. Raises TypeError, ValueError."""
+    h, w = (-(-side // DOWNSCALE) for side in shape)
+    size, levels = (model.experiment.channels, h, w), latents.levels
+    symbols = arguments.whole("symbols", latents.symbols, size, 0, model.net.alphabet - 1)
+    sent = isinstance(model.coder, context.Coder)
+    if sent != (levels is not None):
+        raise ValueError(f"levels: {model.name} sends {'a' if sent else 'no'} map of them")
+    if levels is not None:
+        levels = arguments.whole("levels", levels, (h, w), 0, context.MAP_LEVELS - 1)
+        cut = _cut_bits(model, levels)
+        if (symbols >> cut << cut != symbols).any():
+            raise ValueError("symbols: one has more bits than its map level keeps")
+    return replace(latents, symbols=symbols, levels=levels)
 
 
 def to_sections(model: TrainedModel, latents: Latents) -> list[bytes]:
@@ -94,21 +114,30 @@ def from_sections(model: TrainedModel, header: Header, sections: list[bytes]) ->
     coder = model.coder
     if len(sections) == 2:
         coder = huffman.Code.from_bytes(sections[0], 2**CODE_BITS)
-    return Latents(coder.decode(sections[-1], c * h * w).reshape(c, h, w))
+    symbols = coder.decode(sections[-1], c * h * w).reshape(c, h, w)
+    if symbols.max() >= model.net.alphabet:
+        raise StreamError(f"a symbol is {symbols.max()}: {model.name} has {model.net.alphabet}")
+    return Latents(symbols)
 
 
-@torch.no_grad()
 def synthesise(
-    model: TrainedModel, latents: Sequence[Latents], shape: tuple[int, ...], watch: object = None
+    model: TrainedModel, latents: Sequence[Latents], shape: tuple[int, ...], watch: Watch = iter
 ) -> np.ndarray:
-    """Latents of N images of `shape` (H, W) -> uint8 (N, H, W); watch: not used."""
-    q = torch.from_numpy(np.stack([one.symbols for one in latents])).float()
-    levels = None
+    """Latents of N images of `shape` (H, W) -> uint8 (N, H, W)."""
+
+    def pixels(q: Tensor, *levels: Tensor) -> Tensor:
+        x_hat = model.net.synthesise(*model.net.dequantise(*(t.float() for t in (q, *levels))))
+        return (x_hat * 255).round().to(torch.uint8)  # (N, 1, H8, W8)
+
+    parts = [np.stack([one.symbols for one in latents])]
     if latents[0].levels is not None:
-        levels = torch.from_numpy(np.stack([one.levels for one in latents])).float().unsqueeze(1)
-    x_hat = model.net.synthesise(*model.net.dequantise(q, levels))  # (N, 1, H8, W8)
-    pixels = torch.round(x_hat[:, 0] * 255).to(torch.uint8).numpy()
-    return np.ascontiguousarray(pixels[:, : shape[0], : shape[1]])
+        parts.append(np.stack([one.levels for one in latents])[:, None])
+    q, *levels = map(torch.from_numpy, parts)
+    # what a pixel is made from: 3x3 kernels at a quarter of the side, two in each of the residual
+    # units, and three layers that double the side
+    reach = DOWNSCALE * (2 * model.experiment.units + 1) + 2 * DOWNSCALE
+    x_hat = in_stripes(pixels, q, DOWNSCALE, watch, *levels, reach=reach)[:, 0]
+    return np.ascontiguousarray(x_hat.numpy()[:, : shape[0], : shape[1]])
 
 
 def _cut_bits(model: TrainedModel, levels: np.ndarray) -> np.ndarray:

@@ -13,23 +13,24 @@ three: the model has seen colour alone. Its header says 1 channel.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from cwlib.codec import refine
+from cwlib.codec import arguments, refine
 from cwlib.codec.photos import Watch, in_stripes, to_tensor
 from cwlib.codec.precision import fast
 from cwlib.coding import adaptive
-from cwlib.coding.checkerboard import GRID, KNOT, Coded
+from cwlib.coding.checkerboard import GRID, KNOT, LATENT_MAX, SYMBOL_MAX, Coded
 from cwlib.coding.stream import Header, StreamError
 from cwlib.models.photo import HYPER_DOWNSCALE, PATCH
 from cwlib.zoo import TrainedModel
 
 CHANNELS = (1, 3)
-MAX_PIXELS = 2**26
+MAX_PIXELS = 2**26  # to compress
+DECODED_PIXELS = 2**23  # to decode, where the caller does not say more: see the chapter's table
 SECTIONS = 3  # of a stream without regions
 MASK_STEPS = 8  # a mask of regions is sent as 0 .. 8
 QUALITY, ROI_WEIGHT = 0.5, 0.5  # where the caller says nothing
@@ -38,7 +39,7 @@ QUALITY, ROI_WEIGHT = 0.5, 0.5  # where the caller says nothing
 STRIPE_PIXELS, HALO = 2**22, 128
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Regions:
     """How the quality differs from place to place.
 
@@ -50,7 +51,7 @@ class Regions:
     span: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Latents:
     """Whole numbers: symbols and values (C, h, w), see `coding.checkerboard`; hyper-latents y.
 
@@ -75,10 +76,8 @@ def top_level(model: TrainedModel) -> int:
 
 
 def level(model: TrainedModel, quality: float) -> int:
-    """The level that stands for a quality of 0..1. Raises ValueError."""
-    if not 0.0 <= quality <= 1.0:
-        raise ValueError(f"quality must lie in 0..1, got {quality}")
-    return round(quality * top_level(model))
+    """The level that stands for a quality of 0..1. Raises TypeError, ValueError."""
+    return round(arguments.share("quality", quality) * top_level(model))
 
 
 def quality(model: TrainedModel, level: int | None) -> float | None:
@@ -95,16 +94,17 @@ def regions(model: TrainedModel, roi: np.ndarray | None, weight: float, shape) -
     """
     if roi is None:
         return None
-    roi = np.asarray(roi)
-    if roi.dtype != np.uint8 or roi.ndim != 2:
-        raise TypeError(f"roi: expected a grey uint8 picture (H, W), got {roi.dtype} {roi.shape}")
+    roi = arguments.pixels(roi, "roi")
+    if roi.ndim != 2:
+        raise TypeError(f"roi: expected a grey uint8 picture (H, W), got shape {roi.shape}")
     if roi.shape != tuple(shape[:2]):
         raise ValueError(
             f"roi: expected a mask of the picture's size, {shape[0]}x{shape[1]}, "
             f"got {roi.shape[0]}x{roi.shape[1]}"
         )
-    if not 0.0 < weight <= 1.0:
-        raise ValueError(f"roi_weight: expected a number above 0 and at most 1, got {weight}")
+    weight = arguments.share("roi_weight", weight)
+    if weight == 0.0:
+        raise ValueError("roi_weight must be above 0: without it there are no regions")
     if not roi.any():
         raise ValueError("roi: the mask is black everywhere, so no region matters more")
     mask = np.floor(_blocks(roi).mean(axis=(1, 3)) * MASK_STEPS / 255 + 0.5).astype(np.uint8)
@@ -175,6 +175,27 @@ def encode(
     return _sections(latents, best.codes)
 
 
+def checked(model: TrainedModel, latents: Latents, shape: tuple[int, ...]) -> Latents:
+    """The latents, as they must be for an image of that shape. Raises TypeError, ValueError."""
+    sides = [side + -side % step(model) for side in shape[:2]]
+    y, z = model.net.noise_shapes(*sides)
+    far = GRID * SYMBOL_MAX + LATENT_MAX
+    arguments.whole("level", latents.level, (), 0, top_level(model))
+    regions = latents.regions
+    if regions is not None:
+        size = tuple(-(-side // PATCH) for side in shape[:2])
+        mask = arguments.whole("mask of regions", regions.mask, size, 0, MASK_STEPS)
+        if (mask == MASK_STEPS).all() or not mask.any():
+            raise ValueError("the mask of regions is the same everywhere: pass None for no regions")
+        arguments.whole("span of regions", regions.span, (), 1, top_level(model))
+    return replace(
+        latents,
+        symbols=arguments.whole("symbols", latents.symbols, z, 1 - SYMBOL_MAX, SYMBOL_MAX - 1),
+        values=arguments.whole("values", latents.values, z, -far, far),
+        y=arguments.whole("y", latents.y, y, -(2**30), 2**30),
+    )
+
+
 def to_sections(model: TrainedModel, latents: Latents) -> list[bytes]:
     """Entropy-code the latents of one image. Raises ValueError where they do not fit together."""
     where = levels(model, latents.level, latents.regions, *latents.symbols.shape[1:])
@@ -223,7 +244,6 @@ def _read_regions(section: bytes, sizes: tuple[int, int], top: int) -> Regions:
     return Regions(mask.astype(np.uint8), section[0])
 
 
-@torch.no_grad()
 def synthesise(
     model: TrainedModel, latents: Sequence[Latents], shape: tuple[int, ...], watch: Watch = iter
 ) -> np.ndarray:
@@ -278,7 +298,6 @@ def _quantised(
     return Latents(coded.symbols, coded.values, y, level, regions), coded
 
 
-@torch.no_grad()
 def transform(
     model: TrainedModel, x: Tensor, s: Tensor, watch: Watch = iter
 ) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ three: the models have seen colour alone. Its header says 1 channel.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -24,12 +24,16 @@ import torch
 from torch import Tensor
 
 from cwlib import priors
+from cwlib.codec import arguments
 from cwlib.coding.stream import Header, StreamError
 from cwlib.models.hierarchical import HYPER_DOWNSCALE
+from cwlib.pinned import pinned
 from cwlib.zoo import TrainedModel
 
 CHANNELS = (1, 3)
-MAX_PIXELS = 2**26  # at some 30 bytes of memory a pixel 2 GB, beside 0.7 GB of libraries
+MAX_PIXELS = 2**26  # to compress: at some 30 bytes of memory a pixel 2 GB, beside the libraries
+DECODED_PIXELS = 2**22  # to decode, where the caller does not say more: see the chapter's table
+FARTHEST = 2**30  # of latents from 0
 LEVELS = 255  # a strength that is sent is a whole number of 255ths
 
 # Pictures above STRIPE_PIXELS go through the networks in stripes, so that memory stays bounded.
@@ -43,7 +47,7 @@ HALO = 32
 Watch = Callable[[Sequence[int]], Iterable[int]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Latents:
     """Whole numbers: latents z (C, H/8, W/8) behind the mask, hyper-latents y (N, H/32, W/32).
 
@@ -72,7 +76,7 @@ def analyse(
     return [quantise(model, transform(model, image, watch), importance) for image in images]
 
 
-@torch.no_grad()
+@pinned()
 def transform(model: TrainedModel, image: np.ndarray, watch: Watch = iter) -> Tensor:
     """A uint8 image (H, W) or (H, W, 3) -> z (1, C, h, w): the long part, alike for all rates."""
 
@@ -82,7 +86,7 @@ def transform(model: TrainedModel, image: np.ndarray, watch: Watch = iter) -> Te
     return in_stripes(g_a, to_tensor(image, step(model)), 1 / _latent_step(model), watch)
 
 
-@torch.no_grad()
+@pinned()
 def quantise(
     model: TrainedModel, z: Tensor, importance: float = 1.0, m: Tensor | None = None
 ) -> Latents:
@@ -93,6 +97,18 @@ def quantise(
     v = model.net.before_rounding(z, importance, m)
     y = torch.round(model.net.h_a(v.abs()))
     return Latents(_whole(v.round()[0]), _whole(y[0]), round(LEVELS * importance))
+
+
+def checked(model: TrainedModel, latents: Latents, shape: tuple[int, ...]) -> Latents:
+    """The latents, as they must be for an image of that shape. Raises TypeError, ValueError."""
+    sides = [side + -side % step(model) for side in shape[:2]]
+    y, z = model.net.noise_shapes(*sides)
+    arguments.whole("level", latents.level, (), 0, LEVELS)
+    return replace(
+        latents,
+        z=arguments.whole("z", latents.z, z, -FARTHEST, FARTHEST),
+        y=arguments.whole("y", latents.y, y, -FARTHEST, FARTHEST),
+    )
 
 
 def to_sections(model: TrainedModel, latents: Latents) -> list[bytes]:
@@ -122,7 +138,6 @@ def from_sections(model: TrainedModel, header: Header, sections: list[bytes]) ->
     return Latents(z, y, level)
 
 
-@torch.no_grad()
 def synthesise(
     model: TrainedModel, latents: Sequence[Latents], shape: tuple[int, ...], watch: Watch = iter
 ) -> np.ndarray:
@@ -136,7 +151,6 @@ def synthesise(
     return np.stack(images)
 
 
-@torch.no_grad()
 def latent_bits(model: TrainedModel, latents: Latents) -> np.ndarray:
     """What each latent takes by the scale that the model gives it, in bits: (C, h, w)."""
     z, y = (torch.from_numpy(a).float()[None] for a in (latents.z, latents.y))

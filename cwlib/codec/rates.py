@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 from cwlib import zoo
+from cwlib.codec import arguments
 from cwlib.codec.photos import LEVELS, Watch
 from cwlib.zoo import TrainedModel
 
@@ -25,11 +26,9 @@ def strength(model: TrainedModel, quality: float) -> float:
     Equal steps of quality are equal ratios of strength, as in training. Raises ValueError for a
     quality outside 0..1, and for a model of one rate.
     """
-    s_min = _least_strength(model)
-    if not 0.0 <= quality <= 1.0:
-        raise ValueError(f"quality must lie in 0..1, got {quality}")
+    s_min = _least_strength(arguments.trained(model))
     # s = s_min^(1 - q)
-    return s_min ** (1.0 - quality)
+    return s_min ** (1.0 - arguments.share("quality", quality))
 
 
 def quality(model: TrainedModel, level: int) -> float | None:

@@ -49,7 +49,7 @@ CAUTIONS = (3.0, 6.0, 1e9)
 SEED = 0  # of the drawing: the same picture has the same stream
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidate:
     """Hyper-latents, latents, their three sections and J."""
 
@@ -134,6 +134,7 @@ class Picture:
         return (255**2 / x_hat.shape[1] * power * self.lambda_2)[0].cpu().numpy()
 
 
+@torch.enable_grad()
 def search(picture: Picture, z: Tensor, y: Tensor, effort: int, watch: Watch = iter) -> Candidate:
     """The best candidate that an effort of 0 to 9 finds from latents z and y (reals, in steps)."""
     best = picture.candidate(

@@ -7,7 +7,7 @@
     1 to 5   height in pixels, varint
     1 to 5   width in pixels, varint
     1        channels, 1 or 3
-    1 to 5   number of sections, varint
+    1        number of sections, varint, at most 16
     -        the sections one after another: each but the last begins with its length in bytes
              (varint, 1 to 5); the last runs up to the checksum
     4        CRC-32 of all the bytes before it, little-endian
@@ -26,6 +26,7 @@ VERSION = 1
 MODEL_ID_BYTES = 4
 CRC_BYTES = 4
 MAX_VARINT = 2**32 - 1
+MAX_SECTIONS = 16  # no model writes more than 4
 #: magic, version, model id, one byte each for height, width, channels and number of sections, CRC
 MIN_BYTES = len(MAGIC) + 1 + MODEL_ID_BYTES + 4 + CRC_BYTES
 
@@ -61,6 +62,8 @@ def pack(model_id: bytes, height: int, width: int, channels: int, sections: list
         raise ValueError(f"an image has at least 1x1 pixels, got {height}x{width}")
     if channels not in (1, 3):
         raise ValueError(f"expected 1 channel (grey) or 3 (RGB), got {channels}")
+    if len(sections) > MAX_SECTIONS:
+        raise ValueError(f"a stream has at most {MAX_SECTIONS} sections, got {len(sections)}")
     parts = [MAGIC, bytes([VERSION]), bytes(model_id)]
     parts += [_varint(height), _varint(width), bytes([channels]), _varint(len(sections))]
     for section in sections[:-1]:
@@ -109,10 +112,7 @@ def _parse(blob: bytes, max_pixels: int | None) -> tuple[Header, list[bytes]]:
     if height == 0 or width == 0:
         raise StreamError(f"the header says {height}x{width} pixels: an image has at least 1x1")
     if max_pixels is not None and height * width > max_pixels:
-        raise StreamError(
-            f"the header says {height}x{width} pixels, more than the limit of {max_pixels}: "
-            "raise max_pixels if you trust the file"
-        )
+        raise StreamError(f"the header says {height}x{width} pixels, {too_many(max_pixels)}")
     if at == len(body):
         raise StreamError("the stream ends before its number of channels")
     channels = body[at]
@@ -160,6 +160,8 @@ def _check_kind(blob: bytes) -> None:
 def _read_sections(body: bytes, at: int) -> list[bytes]:
     """The sections from position `at` on; the last one ends where `body` ends."""
     count, at = _read_varint(body, at, "number of sections")
+    if count > MAX_SECTIONS:
+        raise StreamError(f"the header says {count} sections: at most {MAX_SECTIONS} exist")
     if count > len(body) - at + 1:  # each but the last has a length of at least one byte
         raise StreamError(f"{count} sections do not fit in the {len(body) - at} bytes left")
     if count == 0 and at != len(body):
