@@ -15,27 +15,29 @@ import hashlib
 import http.client
 import importlib.util
 import os
+import queue
 import sys
+import threading
+import time
 import urllib.error
 import urllib.request
 import zlib
-from collections.abc import Sequence
-from io import BytesIO
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
-from tqdm import tqdm
 
-from cwlib import files
+from cwlib import files, imagefiles
+from cwlib.progress import Bar
 from cwlib.sources import MIRRORS, SHA256
 
 NAMES = tuple(SHA256)
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 
-_TIMEOUT_S = 20.0  # of silence, per connection
-_CHUNK = 1 << 16
+_TIMEOUT_S = 20.0  # of silence, per connection; and what a mirror may lose before it is too slow
+_LEAST_SPEED = 10_000  # bytes a second
+_CHUNK = 1 << 14
 _LARGEST_FILE = 1 << 25  # bytes; a mirror that sends more is not sending one of these files
 
 Split = Literal["train", "test"]
@@ -143,7 +145,7 @@ def kodak() -> list[np.ndarray]:
 
     For testing only, never for training. Raises DataUnavailable.
     """
-    return [_to_rgb(Image.open(BytesIO(read("kodak", file)))) for file in SHA256["kodak"]]
+    return [_rgb(read("kodak", file), file) for file in SHA256["kodak"]]
 
 
 # astronaut and rocket: NASA and SpaceX; chelsea: a cat; coffee: a cup; motorcycle_left: Middlebury
@@ -207,20 +209,18 @@ def photos(folder: str | os.PathLike[str]) -> Photos:
 def load_photo(path: str | os.PathLike[str]) -> np.ndarray:
     """One picture file as uint8 (H, W, 3), upright (EXIF), alpha dropped.
 
-    Raises ValueError naming the file when it is damaged or has more than 8 bits per sample.
+    Raises ValueError naming the file where it cannot be read and where 8-bit RGB cannot hold it:
+    see `imagefiles.decode`.
     """
     try:
-        with Image.open(path) as picture:
-            return _to_rgb(ImageOps.exif_transpose(picture))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path}: cannot read this picture: {error}") from error
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path} is not a readable picture: {error.strerror or error}") from error
+    return _rgb(content, path)
 
 
-def _to_rgb(picture: Image.Image) -> np.ndarray:
-    # Pillow clips 16-bit and floating-point samples to 255 without a word.
-    if picture.mode.startswith(("I", "F")):
-        raise ValueError(f"mode {picture.mode}: more than 8 bits per sample, convert it first")
-    return np.array(picture.convert("RGB"))
+def _rgb(content: bytes, file: str | os.PathLike[str]) -> np.ndarray:
+    return np.ascontiguousarray(imagefiles.decode(content, file)[..., :3])
 
 
 # --- files ---------------------------------------------------------------------------------------
@@ -249,8 +249,17 @@ def read(name: str, file: str) -> bytes:
     return _obtain(name, file)[0]
 
 
+def own_dir() -> Path | None:
+    """The user's own folder of data sets, $CWLIB_DATA; None where it is not set."""
+    chosen = os.environ.get("CWLIB_DATA")
+    return Path(chosen).expanduser() if chosen else None
+
+
 def cache_dir() -> Path:
-    """Where downloads are kept: $CWLIB_CACHE, else the platform's cache folder for this user."""
+    """Where downloads are kept: $CWLIB_CACHE, else the platform's cache folder for this user.
+
+    Raises RuntimeError where that is in a home folder and there is none.
+    """
     if chosen := os.environ.get("CWLIB_CACHE"):
         return Path(chosen).expanduser()
     if sys.platform == "darwin":
@@ -274,7 +283,10 @@ def _obtain(name: str, file: str) -> tuple[bytes, Fetched]:
     if found := _find(name, file, tried):
         content, path = found
         return content, Fetched(path, sha256, "found")
-    path = cache_dir() / name / file
+    try:
+        path = cache_dir() / name / file
+    except RuntimeError as error:  # which `tried` tells
+        raise _unavailable(name, file, tried) from error
     content = _download(name, file, tried)
     if content is None:
         raise _unavailable(name, file, tried)
@@ -289,12 +301,7 @@ def _obtain(name: str, file: str) -> tuple[bytes, Fetched]:
 
 
 def _find(name: str, file: str, tried: list[str]) -> tuple[bytes, Path] | None:
-    folders = [cache_dir()]
-    if chosen := os.environ.get("CWLIB_DATA"):
-        folders.insert(0, Path(chosen).expanduser())
-    else:
-        tried.append("CWLIB_DATA: not set")
-    for folder in folders:
+    for folder in _folders(tried):
         path = folder / name / file
         try:
             content = path.read_bytes()
@@ -305,6 +312,19 @@ def _find(name: str, file: str, tried: list[str]) -> tuple[bytes, Path] | None:
             return content, path
         tried.append(f"{path}: {len(content)} bytes with SHA-256 {sha256}: not this file")
     return None
+
+
+def _folders(tried: list[str]) -> Iterator[Path]:
+    for label, place in (("CWLIB_DATA", own_dir), ("the user cache", cache_dir)):
+        try:
+            folder = place()
+        except RuntimeError as error:  # nobody knows this user's home folder
+            tried.append(f"{label}: {error}")
+            continue
+        if folder is None:
+            tried.append(f"{label}: not set")
+        else:
+            yield folder
 
 
 def _download(name: str, file: str, tried: list[str]) -> bytes | None:
@@ -327,19 +347,48 @@ def _download(name: str, file: str, tried: list[str]) -> bytes | None:
 
 
 def _get(url: str, label: str) -> bytes:
-    request = urllib.request.Request(url, headers={"User-Agent": "cwlib"})
-    with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:
-        total = int(response.headers.get("Content-Length") or 0)
-        content = bytearray()
-        with tqdm(total=total or None, desc=label, unit="B", unit_scale=True, leave=False) as bar:
+    """What a mirror sends. One that is slower than _LEAST_SPEED is given up.
+
+    A thread of its own waits for it: not bytes alone can drip, but headers and redirections too.
+    """
+    pieces: queue.SimpleQueue[int | bytes | Exception] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(url, pieces), daemon=True).start()
+    content, began = bytearray(), time.monotonic()
+    with Bar(desc=label, unit="B", unit_scale=True, leave=False) as bar:
+        while True:
+            patience = _TIMEOUT_S + len(content) / _LEAST_SPEED - (time.monotonic() - began)
+            try:
+                piece = pieces.get(timeout=max(0.0, patience))
+            except queue.Empty:
+                raise TimeoutError(f"slower than {_LEAST_SPEED} bytes a second") from None
+            if isinstance(piece, Exception):
+                raise piece
+            if isinstance(piece, int):
+                bar.total = piece or None
+            elif piece:
+                content += piece
+                bar.update(len(piece))
+            else:
+                return bytes(content)
+
+
+def _receive(url: str, pieces: queue.SimpleQueue[int | bytes | Exception]) -> None:
+    """Puts the size that a mirror announces, the bytes as they come, and b"" or what went wrong."""
+    try:
+        request = urllib.request.Request(url, headers={"User-Agent": "cwlib"})
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:
+            total, received = int(response.headers.get("Content-Length") or 0), 0
+            pieces.put(total)
             while chunk := response.read(_CHUNK):
-                content += chunk
-                bar.update(len(chunk))
-                if len(content) > _LARGEST_FILE:
+                received += len(chunk)
+                if received > _LARGEST_FILE:
                     raise ValueError(f"more than {_LARGEST_FILE} bytes: not this file")
-    if len(content) < total:
-        raise ValueError(f"stopped after {len(content)} of {total} bytes")
-    return bytes(content)
+                pieces.put(chunk)
+        if received < total:
+            raise ValueError(f"stopped after {received} of {total} bytes")
+        pieces.put(b"")
+    except Exception as error:
+        pieces.put(error)
 
 
 def _unavailable(name: str, file: str, tried: list[str]) -> DataUnavailable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -36,9 +35,10 @@ def training_set(experiment: Experiment, folder: Path | None = None) -> Training
         digits = data.mnist28("train")[0]
         return TrainingSet(digits, "MNIST training set, 60,000 digits at 128x128")
     if folder is None:
-        if "CWLIB_DATA" not in os.environ:
+        own = data.own_dir()
+        if own is None:
             raise ValueError("--photos FOLDER is missing: this experiment trains on photographs")
-        folder = Path(os.environ["CWLIB_DATA"]) / "train"
+        folder = own / "train"
     photos = data.photos(folder)
     crops = f"random {experiment.crop}x{experiment.crop} crops"
     return TrainingSet(photos, f"{len(photos)} photographs of {folder.resolve().name}, {crops}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gzip
 import hashlib
@@ -157,14 +158,14 @@ def test_photos_are_sorted_rgb_and_lazy(tmp_path):
     Image.fromarray(rgb).save(tmp_path / "more" / "b.PNG")
     Image.fromarray(rgb[..., 0]).save(tmp_path / "a.bmp")
     Image.fromarray(np.dstack([rgb, rgb[..., :1]])).save(tmp_path / "c.tif")
-    (tmp_path / "notes.txt").write_text("not a picture")
-    (tmp_path / ".hidden.png").write_text("not a picture")
-    (tmp_path / "z.jpg").write_text("damaged, but nobody asks for it")
+    (tmp_path / "notes.txt").write_text("not a picture", encoding="utf-8")
+    (tmp_path / ".hidden.png").write_text("not a picture", encoding="utf-8")
+    (tmp_path / "z.jpg").write_text("damaged, but nobody asks for it", encoding="utf-8")
     pictures = data.photos(tmp_path)
     assert [path.name for path in pictures.paths] == ["a.bmp", "c.tif", "b.PNG", "z.jpg"]
     assert np.array_equal(pictures[0], np.repeat(rgb[..., :1], 3, axis=2))
     assert np.array_equal(pictures[1], rgb) and np.array_equal(pictures[2], rgb)
-    with pytest.raises(ValueError, match="z.jpg: cannot read this picture"):
+    with pytest.raises(ValueError, match="z.jpg is not a readable picture"):
         pictures[3]
     with pytest.raises(IndexError):
         pictures[4]
@@ -179,7 +180,7 @@ def test_photos_are_upright(tmp_path):
 
 def test_sixteen_bit_pictures_are_refused_not_clipped(tmp_path):
     Image.fromarray(np.full((3, 3), 40_000, np.uint16)).save(tmp_path / "deep.png")
-    with pytest.raises(ValueError, match="deep.png.*more than 8 bits"):
+    with pytest.raises(ValueError, match="deep.png has other samples than 8-bit unsigned ones"):
         data.photos(tmp_path)[0]
 
 
@@ -210,6 +211,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Location", self.path.replace("moved", "good", 1))
             self.end_headers()
             return
+        if behaviour == "drippinghead":
+            self.drip(b"HTTP/1.0 200 OK\r\nServer: " + GOOD)
+            return
         if behaviour == "garbage":
             self.wfile.write(b"this is not HTTP\r\n\r\n")
             return
@@ -224,7 +228,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.flush()
             self.server.finished.wait(5)
             return
+        if behaviour == "dripping":
+            self.drip(GOOD)
+            return
         self.wfile.write(body.get(behaviour, GOOD))
+
+    def drip(self, content):
+        """A byte every now and then, so that the connection is never silent."""
+        with contextlib.suppress(OSError):  # the client has gone
+            for place in range(len(content)):
+                self.wfile.write(content[place : place + 1])
+                if self.server.finished.wait(0.02):
+                    return
 
     def log_message(self, *_):
         pass
@@ -249,7 +264,7 @@ def shelf(monkeypatch, tmp_path):
     monkeypatch.delenv("CWLIB_DATA", raising=False)
     for proxy in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(proxy, raising=False)
-    monkeypatch.setattr(data, "_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(data, "_TIMEOUT_S", 1.0)
     PATHS.clear()
     return tmp_path
 
@@ -275,7 +290,9 @@ FAULTS = {
     "endless": None,  # the client stops at Content-Length, so this one is good
     "garbage": "this is not HTTP",
     "nonsense": "many",
-    "stalled": "timed out",
+    "stalled": "timed out|slower than 10000 bytes a second",
+    "dripping": "slower than 10000 bytes a second",
+    "drippinghead": "slower than 10000 bytes a second",
     "refused": "[Rr]efused",
 }
 
@@ -351,7 +368,7 @@ def test_ctrl_c_leaves_no_partial_file(moment, server, shelf, monkeypatch):
 
 
 def test_a_cache_that_cannot_be_made_is_data_unavailable(server, shelf, monkeypatch):
-    (shelf / "cache").write_text("a file where the folder should be")
+    (shelf / "cache").write_text("a file where the folder should be", encoding="utf-8")
     _mirrors(monkeypatch, f"{server}/good")
     with pytest.raises(data.DataUnavailable, match="cannot save the download"):
         data.fetch("toy")
@@ -381,6 +398,50 @@ def test_a_corrupt_local_file_is_never_used(server, shelf, monkeypatch):
     assert data.read("toy", "toy.bin") == GOOD  # the cache is mended, the user's folder untouched
     assert (shelf / "cache" / "toy" / "toy.bin").read_bytes() == GOOD
     assert (shelf / "mine" / "toy" / "toy.bin").read_bytes() != GOOD
+
+
+@pytest.fixture
+def homeless(monkeypatch):
+    """A user whom the system does not know, as in many a container."""
+
+    def unknown(_):
+        raise KeyError
+
+    for name in ("HOME", "XDG_CACHE_HOME", "CWLIB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+
+
+def test_without_a_home_folder_ones_own_data_are_found(shelf, homeless, monkeypatch):
+    (shelf / "mine" / "toy").mkdir(parents=True)
+    (shelf / "mine" / "toy" / "toy.bin").write_bytes(GOOD)
+    monkeypatch.setenv("CWLIB_DATA", str(shelf / "mine"))
+    assert data.read("toy", "toy.bin") == GOOD and data.available("toy")
+
+
+@pytest.mark.parametrize("own", [None, "~/data"])
+def test_an_unknown_home_folder_is_one_more_place_that_was_tried(shelf, homeless, monkeypatch, own):
+    if own:
+        monkeypatch.setenv("CWLIB_DATA", own)
+    assert not data.available("toy")
+    with pytest.raises(data.DataUnavailable) as caught:
+        data.fetch("toy")
+    assert str(caught.value).splitlines()[1:3] == [
+        "  CWLIB_DATA: " + ("Could not determine home directory." if own else "not set"),
+        "  the user cache: Could not determine home directory.",
+    ]
+
+
+def test_parts_of_downloads_that_were_killed_are_swept(server, shelf, monkeypatch):
+    folder = shelf / "cache" / "toy"
+    folder.mkdir(parents=True)
+    for name in (".cwlib-0123456789abcdef.part", ".toy.bin.0123.part", ".cwlib-new.part"):
+        (folder / name).write_bytes(GOOD[:10])
+        if "new" not in name:
+            os.utime(folder / name, (0, 0))
+    _mirrors(monkeypatch, f"{server}/good")
+    data.fetch("toy")
+    assert _files(shelf) == [".cwlib-new.part", "toy.bin"]
 
 
 def test_unknown_names_are_listed():
