@@ -28,7 +28,7 @@ def install(folder: Path, wanted: str) -> tuple[Path, str, bool]:
     if not pip(python, "numpy" if wanted == "newest" else f"numpy=={wanted}"):
         return python, "", False
     show = "import numpy; print(numpy.__version__)"
-    version = subprocess.check_output([python, "-c", show], text=True).strip()
+    version = subprocess.check_output([python, "-c", show], encoding="utf-8").strip()
     return python, version, pip(python, "numba", f"numpy=={version}")
 
 
@@ -43,7 +43,7 @@ def differing(python: Path, plain: str) -> list[str]:
     env = {**os.environ, "PYTHONPATH": str(ROOT), "CWLIB_NO_JIT": plain}
     env["NUMBA_CACHE_DIR"] = str(python.parent.parent / "numba")  # compiled here and now
     command = [python, "-W", "error", ROOT / "tests" / "digests.py"]
-    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    done = subprocess.run(command, env=env, capture_output=True, encoding="utf-8")
     if done.returncode:
         return [f"an error: {done.stderr.strip().splitlines()[-1]}"]
     found, golden = json.loads(done.stdout), json.loads(GOLDEN.read_text(encoding="utf-8"))

@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 from compressai import ans
 
+from cwlib import files
+
 SEED = 2018
 GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden" / "rans.json"
 
@@ -70,7 +72,7 @@ def main() -> None:
         found.append({"name": name, **fields, "bytes": blob.hex()})
     versions = {name: version(name) for name in ("compressai", "numpy")}
     head = {"made_by": "scripts/make_golden_rans.py", "seed": SEED, "versions": versions}
-    GOLDEN.write_text(json.dumps({**head, "messages": found}) + "\n", encoding="utf-8")
+    files.write(GOLDEN, (json.dumps({**head, "messages": found}) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from cwlib import codec, data, metrics, viz, zoo
+from cwlib import codec, data, files, metrics, viz, zoo
 
 ROOT = Path(__file__).resolve().parent.parent
 DIGITS = (0, 2, 4, 18)  # of the test set: a seven, a one, a four, a three
@@ -23,7 +23,7 @@ def main() -> None:
     model = zoo.load(MODEL)
     images = data.resize_digits(data.mnist28("test")[0][list(DIGITS)])
     kept = np.array([0, 2, 4, 6])
-    fig, axes = plt.subplots(3, len(images), figsize=(6.4, 5.1))
+    _, axes = plt.subplots(3, len(images), figsize=(6.4, 5.1))
     for column, image in zip(axes.T, images, strict=True):
         blob = codec.compress(model, image)
         back = codec.decompress(blob)
@@ -37,7 +37,7 @@ def main() -> None:
         for ax in row:
             ax.set(xticks=[], yticks=[])
             ax.grid(False)
-    fig.savefig(ROOT / "book" / "_static" / "hero.png", metadata={"Software": None})
+    files.write(ROOT / "book" / "_static" / "hero.png", viz.as_png(axes[0, 0]))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -24,6 +23,8 @@ import nbformat
 import yaml
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+
+from cwlib import files
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -116,9 +117,7 @@ def save(notebook: nbformat.NotebookNode, path: Path) -> bool:
     text = nbformat.writes(notebook, version=4) + "\n"
     if text == path.read_text(encoding="utf-8"):
         return False
-    draft = path.with_suffix(".tmp")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)
+    files.write(path, text.encode())
     return True
 
 

@@ -51,7 +51,7 @@ def build_html() -> None:
     """Build the book into _build/html, as `make book` does; raises with the log where it fails."""
     tool = Path(sys.executable).with_name("jupyter-book")
     command = [tool, "build", ".", "-W", "-n", "--keep-going", "--all"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=600)
     if done.returncode:
         raise RuntimeError(f"jupyter-book failed:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
 

@@ -43,7 +43,7 @@ def test_pictures_are_not_read_as_paths():
 def test_the_check_of_notebooks_exits_with_1_and_says_where(tmp_path, capsys):
     path = tmp_path / "bad.ipynb"
     path.write_text('{"cells": [{"cell_type": "code", "source": "1", "execution_count": null, '
-                    '"outputs": []}]}')  # fmt: skip
+                    '"outputs": []}]}', encoding="utf-8")  # fmt: skip
     assert check_notebooks.main([str(path)]) == 1
     assert "bad.ipynb" in capsys.readouterr().err
 

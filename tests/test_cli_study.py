@@ -40,7 +40,7 @@ def test_a_study_writes_a_row_for_each_run_and_replaces_its_own(tmp_path, monkey
     words = ["study", "quantisers", "--only", "tiny-ste", "--device", "cpu", "--out", str(out)]
     words += ["--runs", str(tmp_path / "runs"), "--seeds"]
     assert cli.main([*words, "0", "1"]) == 0 == cli.main([*words, "1"])
-    rows = json.loads(out.read_text())["records"]
+    rows = json.loads(out.read_text(encoding="utf-8"))["records"]
     assert [(r["experiment"], r["seed"]) for r in rows] == [("tiny-ste", 0), ("tiny-ste", 1)]
     assert rows[0]["command"] == "cwlib study quantisers --only tiny-ste --seeds 0"
     printed = capsys.readouterr().out.splitlines()

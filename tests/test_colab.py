@@ -80,12 +80,12 @@ def colab(tmp_path_factory) -> tuple[Path, dict[str, str]]:
     present.mkdir()
     for name in with_requirements(PRESENT):
         link(name, present)
-    (site_of(home) / "present.pth").write_text(f"{present}\n")
+    (site_of(home) / "present.pth").write_text(f"{present}\n", encoding="utf-8")
     kernel = home / "share" / "kernels" / "colab"
     kernel.mkdir(parents=True)
     argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     spec = {"argv": argv, "display_name": "Colab", "language": "python"}
-    (kernel / "kernel.json").write_text(json.dumps(spec))
+    (kernel / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
     return home, {
         "JUPYTER_PATH": str(home / "share"),
         "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",

@@ -276,7 +276,7 @@ def test_another_process_without_numba_or_with_more_threads_gives_the_same_bytes
         [sys.executable, "-c", CHILD, Path(__file__).parent],
         env={**os.environ, **changed},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=120,
     )
     assert done.returncode == 0, done.stderr

@@ -45,7 +45,7 @@ def book(tmp_path) -> Path:
     ]
     path = tmp_path / "part" / "01-one.ipynb"
     path.parent.mkdir()
-    path.write_text(json.dumps({"cells": cells}))
+    path.write_text(json.dumps({"cells": cells}), encoding="utf-8")
     return tmp_path
 
 
@@ -67,7 +67,7 @@ def test_slugs_are_those_of_docutils():
     nodes = pytest.importorskip("docutils.nodes", reason="docutils comes with the book's tools")
     titles = {"Eq. 9, word by word", "The paper's numbers: 4", "A  b -- c", "24 × 8: naïve?"}
     for path in BOOK.glob("*/*.ipynb"):
-        cells = json.loads(path.read_text())["cells"]
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         text = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
         titles |= set(re.findall(r"^##+ ([^$`\n]+)$", text, re.MULTILINE))
     for title in titles:
@@ -114,9 +114,9 @@ def test_renewing_twice_changes_nothing(book):
     cite = {"chapter": "part/01-one", "cell": "c", "find": r"costs ([\d.,]+)"}
     ledger.write(path, [{"id": "01", "form": "{0:,.1f} bytes", "cites": [cite]}])
     assert decisions.renew(path)[0]["effect"] == "1,234.5 bytes"
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     decisions.renew(path)
-    assert path.read_text() == text
+    assert path.read_text(encoding="utf-8") == text
 
 
 # --- the book's own ------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ def in_a_fresh_python(**env: str) -> dict[str, str]:
         [sys.executable, "-W", "error", ROOT / "tests" / "digests.py"],
         env={**os.environ, "PYTHONPATH": str(ROOT), **env},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=300,
     )
     assert done.returncode == 0, done.stderr

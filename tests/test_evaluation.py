@@ -8,6 +8,8 @@ import itertools
 import json
 import math
 import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -217,7 +219,7 @@ def row(k: int) -> dict:
 
 
 def records_of(path: Path) -> list[dict]:
-    return json.loads(path.read_text())["records"]
+    return json.loads(path.read_text(encoding="utf-8"))["records"]
 
 
 def test_merging_replaces_what_the_same_command_made_and_nothing_else(tmp_path):
@@ -227,7 +229,7 @@ def test_merging_replaces_what_the_same_command_made_and_nothing_else(tmp_path):
     merge(path, "one", [row(4)])
     found = [(r["command"], r["experiment"]) for r in records_of(path)]
     assert found == [("one", "e4"), ("two", "e3")]
-    assert json.loads(path.read_text())["made_by"] == "cwlib eval"
+    assert json.loads(path.read_text(encoding="utf-8"))["made_by"] == "cwlib eval"
     assert [p.name for p in path.parent.iterdir()] == ["r.json"]
 
 
@@ -238,6 +240,23 @@ def test_merging_the_same_twice_gives_the_same_bytes(tmp_path):
             merge(path, command, [row(ord(command))])
     merge(a, "x", [row(ord("x"))])
     assert a.read_bytes() == b.read_bytes()
+
+
+MERGER = """
+import sys
+from pathlib import Path
+from cwlib.evaluation import merge
+for k in range(20):
+    merge(Path("r.json"), f"{sys.argv[1]} {k}", [{"experiment": "e"}])
+"""
+
+
+def test_processes_that_merge_into_one_file_at_once_keep_all_records(tmp_path):
+    words = [[sys.executable, "-c", MERGER, name] for name in "abcd"]
+    running = [subprocess.Popen(line, cwd=tmp_path) for line in words]
+    assert [process.wait(120) for process in running] == [0] * 4
+    assert len(records_of(tmp_path / "r.json")) == 80
+    assert [p.name for p in tmp_path.iterdir()] == ["r.json"]
 
 
 @pytest.mark.parametrize(

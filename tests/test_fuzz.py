@@ -129,7 +129,9 @@ def test_kinds_of_refusals_do_not_depend_on_the_stream(fuzz):
 
 def test_a_short_plain_run_finds_nothing_and_says_what_it_did(tmp_path):
     command = [sys.executable, SCRIPT, "--plain", "--runs", "150", "--out", tmp_path / "out"]
-    done = subprocess.run(command, env=os.environ, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        command, env=os.environ, capture_output=True, encoding="utf-8", timeout=300
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("150 damaged streams (plain, seed 1, coders in plain Python)")
     assert "0 silently wrong pictures, 0 findings" in done.stdout

@@ -257,7 +257,7 @@ def test_compiled_and_plain_python_agree_and_plain_python_reads_within_bounds():
             env={**os.environ, "CWLIB_NO_JIT": off},
             cwd=ROOT,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
         )
         assert done.returncode == 0, done.stderr
         outs.append(done.stdout.split())

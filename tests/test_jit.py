@@ -22,7 +22,7 @@ def run(code: str, root: Path = CODING.parent.parent, **env: str) -> str:
         cwd=root,
         env={**os.environ, "PYTHONPATH": str(root), **env},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -79,7 +79,7 @@ def copy(tmp_path):
     coding = tmp_path / "site" / "cwlib" / "coding"
     shutil.copytree(CODING, coding, ignore=shutil.ignore_patterns("__pycache__"))
     (coding.parent / "__init__.py").touch()
-    (coding / "lesson.py").write_text(LESSON)
+    (coding / "lesson.py").write_text(LESSON, encoding="utf-8")
     return coding
 
 
@@ -149,8 +149,8 @@ def test_a_full_disk_costs_the_cache_and_nothing_else(copy):
 @numba_only
 def test_a_function_compiles_where_no_folder_takes_the_cache(copy, tmp_path):
     # Plain files stand where the cache folders would be: that stops root too.
-    (copy / "__pycache__").write_text("not a folder")
-    (tmp_path / "home").write_text("not a folder")
+    (copy / "__pycache__").write_text("not a folder", encoding="utf-8")
+    (tmp_path / "home").write_text("not a folder", encoding="utf-8")
     home = str(tmp_path / "home")
     assert run_copy(copy, HOME=home, XDG_CACHE_HOME=home) == "42 0"
     assert run_copy(copy, HOME=home, XDG_CACHE_HOME=home) == "42 0"

@@ -220,7 +220,9 @@ def test_the_training_behind_a_row_is_counted_once_for_each_run():
 
 
 def test_the_training_of_a_shipped_model_stands_on_its_card(tmp_path, monkeypatch):
-    (tmp_path / "net.json").write_text(json.dumps({"seconds": 120, "device": "cpu, 1 thread"}))
+    (tmp_path / "net.json").write_text(
+        json.dumps({"seconds": 120, "device": "cpu, 1 thread"}), encoding="utf-8"
+    )
     monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)
     names = ["net", "net-uniform-2", "net-untrained", "jpeg"]
     rows = [{"experiment": n, "psnr": 1.0, "command": "c"} for n in names]
@@ -252,16 +254,18 @@ def test_counts_are_in_the_order_of_the_verdicts():
 
 def test_renewing_writes_the_file_and_a_second_time_changes_nothing(tmp_path):
     path = tmp_path / "ledger.json"
-    (tmp_path / "mine.json").write_text(json.dumps({"records": RESULTS["mine"]}))
-    (tmp_path / "bench.json").write_text(json.dumps({"cases": []}))  # not of records
+    (tmp_path / "mine.json").write_text(json.dumps({"records": RESULTS["mine"]}), encoding="utf-8")
+    (tmp_path / "bench.json").write_text(
+        json.dumps({"cases": []}), encoding="utf-8"
+    )  # not of records
     ledger.write(path, [row(), row(id="1-02", claim="Ballé, λ₂")])
     rows = ledger.renew(path)
     assert [r["verdict"] for r in rows] == ["not reproduced"] * 2
     assert ledger.read(path) == rows
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert "Ballé, λ₂" in text and '\n  {"results": "mine"' in text  # for people's eyes
     ledger.renew(path)
-    assert path.read_text() == text
+    assert path.read_text(encoding="utf-8") == text
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bench.json", "ledger.json", "mine.json"]
 
 
@@ -362,7 +366,7 @@ class TestRow:
 
     def test_names_a_chapter_and_a_heading_of_it(self, r):
         chapter, _, heading = r["chapter"].partition("#")
-        cells = json.loads((BOOK / f"{chapter}.ipynb").read_text())["cells"]
+        cells = json.loads((BOOK / f"{chapter}.ipynb").read_text(encoding="utf-8"))["cells"]
         text = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
         titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
         assert heading in {decisions.slug(title) for title in titles}
@@ -405,5 +409,5 @@ def test_rows_that_rest_on_studies_have_words_for_every_outcome(results, seed):
 def test_links_into_the_ledger_lead_somewhere():
     known = {r["id"] for r in ROWS}
     for path in BOOK.rglob("*.ipynb"):
-        links = re.findall(r"01-ledger\.html#claim-([\d-]+)", path.read_text())
+        links = re.findall(r"01-ledger\.html#claim-([\d-]+)", path.read_text(encoding="utf-8"))
         assert set(links) <= known, path

@@ -85,7 +85,7 @@ def two(folder: Path, trouble: str = "none", resume: bool = False) -> list[tuple
             env={**os.environ, **group, "RANK": str(rank), "LOCAL_RANK": str(rank)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
         )
         for rank in range(2)
     ]
@@ -159,7 +159,7 @@ def test_under_torchrun_one_process_writes_weights_and_card(tmp_path):
         cwd=tmp_path,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
@@ -168,7 +168,9 @@ def test_under_torchrun_one_process_writes_weights_and_card(tmp_path):
         "kodak-mstar-n64.json",
         "kodak-mstar-n64.safetensors",
     ]
-    assert '"device": "cpu, 1 thread x 2"' in (tmp_path / "out/kodak-mstar-n64.json").read_text()
+    assert '"device": "cpu, 1 thread x 2"' in (tmp_path / "out/kodak-mstar-n64.json").read_text(
+        encoding="utf-8"
+    )
 
 
 # --- one process: its share, what it refuses -----------------------------------------------------

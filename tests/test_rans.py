@@ -395,7 +395,7 @@ def test_plain_python_writes_the_same_bytes_and_never_reads_out_of_bounds():
         [sys.executable, "-W", "error", "-c", CHILD, Path(__file__).parent],
         env={**os.environ, "CWLIB_NO_JIT": "1"},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=120,
     )
     assert done.returncode == 0, done.stderr

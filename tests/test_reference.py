@@ -228,7 +228,10 @@ def test_every_link_leads_somewhere(path):
 
 def test_a_broken_link_would_be_noticed(tmp_path):
     path = tmp_path / "page.md"
-    path.write_text("# A b, c\n[good](#a-b-c) [bad](#a-b) [gone](x.md) [far](https://example.org)")
+    path.write_text(
+        "# A b, c\n[good](#a-b-c) [bad](#a-b) [gone](x.md) [far](https://example.org)",
+        encoding="utf-8",
+    )
     assert broken_links(path) == ["#a-b", "x.md"]
 
 
@@ -388,7 +391,9 @@ def test_the_changelog_opens_with_what_is_new_and_knows_this_version():
 
 def test_contributing_names_only_targets_that_make_has():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(
+        re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    )
     assert set(re.findall(r"\bmake ([a-z][\w-]*)", text)) <= targets
 
 

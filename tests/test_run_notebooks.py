@@ -27,11 +27,11 @@ def chapter(tmp_path) -> Path:
 
 def run(chapter: Path, *options: str) -> str:
     command = [sys.executable, SCRIPT, *options, chapter]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout
 
 
 def printed(chapter: Path) -> dict[str, str]:
-    cells = json.loads(chapter.read_text())["cells"]
+    cells = json.loads(chapter.read_text(encoding="utf-8"))["cells"]
     return {
         c["id"]: "".join("".join(o["text"]) for o in c["outputs"])
         for c in cells
@@ -51,9 +51,9 @@ def test_a_second_run_changes_no_byte_and_times_are_new_only_where_asked_for(cha
 
 def test_a_cell_of_times_that_fails_is_not_hidden_by_what_it_showed_once(chapter):
     run(chapter)
-    text = chapter.read_text().replace("time.perf_counter_ns()", "no_such_name")
-    chapter.write_text(text)
+    text = chapter.read_text(encoding="utf-8").replace("time.perf_counter_ns()", "no_such_name")
+    chapter.write_text(text, encoding="utf-8")
     command = [sys.executable, SCRIPT, chapter]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
     assert done.returncode == 1 and "no_such_name" in done.stderr
-    assert chapter.read_text() == text, "the stored outputs stay"
+    assert chapter.read_text(encoding="utf-8") == text, "the stored outputs stay"

@@ -159,9 +159,7 @@ def test_the_order_of_adding_does_not_matter(seed):
     inner = ScaleDecoder(
         (
             replace(first, weight=first.weight[:, :, order], bias=first.bias[order]),
-            replace(
-                second, weight=second.weight[:, :, order][..., order], bias=second.bias[order]
-            ),
+            replace(second, weight=second.weight[:, :, order][..., order], bias=second.bias[order]),
             replace(last, weight=last.weight[..., order]),
         )
     )
@@ -209,7 +207,7 @@ def test_another_process_with_one_or_two_threads_finds_the_same_tables(
             [sys.executable, "-c", CHILD, tiny_photo_weights, threads, tmp_path / "y.npy"],
             env={**os.environ, **dict.fromkeys(names, threads)},
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             timeout=120,
         )
         assert done.returncode == 0, done.stderr

@@ -155,7 +155,7 @@ def test_a_killed_run_resumes_to_the_same_weights_to_the_bit(tmp_path, whole, mo
     done = subprocess.run(
         [sys.executable, "-c", CHILD, __file__, tmp_path, str(torch.get_num_threads()), moment],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=120,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr

@@ -96,7 +96,7 @@ def here(tmp_path, monkeypatch):
 def test_a_run_starts_from_weights_and_its_card_names_the_run_before(here, capsys):
     words = "train tiny-own --steps 1 --photos photos --runs r --start"
     assert cli.main([*words.split(), "tiny-own"]) == 0
-    card = json.loads(Path("r/tiny-own/tiny-own.json").read_text())
+    card = json.loads(Path("r/tiny-own/tiny-own.json").read_text(encoding="utf-8"))
     assert card["command"] == "cwlib train tiny-own --start tiny-own --steps 1"
     assert card["before"] == runs.history(zoo.load("tiny-own"))
     assert card["before"][0]["command"] == "none"
@@ -105,7 +105,7 @@ def test_a_run_starts_from_weights_and_its_card_names_the_run_before(here, capsy
     for name, value in zoo.load("tiny-own").net.state_dict().items():
         assert (moved[name] - value).abs().max() < 0.02 * value.abs().max() + 0.01
     assert cli.main([*words.split(), "r/tiny-own/tiny-own.safetensors"]) == 0
-    card = json.loads(Path("r/tiny-own/tiny-own.json").read_text())
+    card = json.loads(Path("r/tiny-own/tiny-own.json").read_text(encoding="utf-8"))
     assert [run["command"] for run in card["before"]] == [
         "none",
         "cwlib train tiny-own --start tiny-own --steps 1",

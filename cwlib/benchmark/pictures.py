@@ -222,7 +222,7 @@ def _table_picker(model: TrainedModel, latents: AnyLatents) -> Callable[[], obje
 def _peak_mib(script: str, *arguments: str) -> float | None:
     """Memory in MiB of a process that runs the script; None where the system does not tell."""
     command = [sys.executable, "-c", script + PRINT_PEAK, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
     return None if done.returncode else float(done.stdout.split()[-1])
 
 

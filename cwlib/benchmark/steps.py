@@ -97,7 +97,7 @@ def format_step_table(result: dict) -> str:
 def bfloat16_flags() -> list[str]:
     """The CPU's instructions for bfloat16, as Linux calls them; none where there is no telling."""
     try:
-        flags = set(Path("/proc/cpuinfo").read_text().split())
+        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
     except OSError:
         return []
     return sorted(flags & {"amx_bf16", "avx512_bf16", "avx_ne_convert", "bf16"})
