@@ -123,6 +123,16 @@ def test_info_tells_the_strength_that_was_sent(told):
     assert "strength" not in told("info o.cwc")
 
 
+def test_a_large_picture_is_decoded_where_the_user_says_how_large(told, complaint, monkeypatch):
+    told("compress photo.png o.cwc")
+    monkeypatch.setattr(photos, "DECODED_PIXELS", 64 * 96 - 1)
+    assert "64x96 pixels" in (said := complaint("decompress o.cwc back.png"))
+    assert "decompress --max-pixels" in said
+    told("decompress o.cwc back.png --max-pixels 6144")
+    assert Image.open("back.png").size == (96, 64)
+    assert "limit of 6143" in complaint("decompress o.cwc back.png --max-pixels 6143")
+
+
 def test_weights_of_ones_own_decode_what_they_made_and_nothing_else(
     told, complaint, weights, monkeypatch, tmp_path
 ):

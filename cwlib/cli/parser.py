@@ -150,6 +150,13 @@ def _coding(add: Callable[..., argparse.ArgumentParser]) -> None:
         metavar="FILE",
         help="weights that made the stream, if they are not in the package (.safetensors)",
     )
+    p.add_argument(
+        "--max-pixels",
+        type=int,
+        metavar="N",
+        help="the largest height times width to decode (default: what takes a laptop some five "
+        "seconds, 4 to 8 million, so that a few bytes cannot cost more)",
+    )
 
     p = add("info", pictures.info, "what a stream says of itself", "cwlib info photo.cwc")
     p.add_argument("file", type=place, metavar="FILE", help="a stream, or - for standard input")

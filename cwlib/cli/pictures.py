@@ -80,7 +80,7 @@ def decompress(args: argparse.Namespace) -> None:
     from cwlib import codec, zoo
 
     model = None if args.model is None else zoo.load(args.model)
-    image = codec.decompress(blob, watch=_bar("decompress"), model=model)
+    image = codec.decompress(blob, args.max_pixels, _bar("decompress"), model)
     files.write_picture(args.output, image)
     channels = 3 if image.ndim == 3 else 1
     line = f"{image.shape[0]}x{image.shape[1]} {_colours(channels)} -> {args.output}"
