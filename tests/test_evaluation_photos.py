@@ -306,6 +306,13 @@ def test_model_records_are_those_of_real_streams(both_zoo, two, name):
         assert row["live_channels"] == sum(bool(channel.any()) for channel in latents.z)
 
 
+def test_pictures_larger_than_decoding_takes_from_strangers_are_measured(
+    both_zoo, two, monkeypatch
+):
+    monkeypatch.setattr(codec.photos, "DECODED_PIXELS", 64)
+    assert photos.model_records("tiny-photo", two, progress=False)[0]["images"] == 2
+
+
 def test_weights_of_your_own_are_measured_under_their_models_name(
     tiny_photo_weights, two, monkeypatch, tmp_path
 ):

@@ -54,6 +54,13 @@ def test_equal_rates_are_met_from_below_by_every_picture(path, two, monkeypatch)
             recompute(path, two, record, lambda x, r=rate: codec.compress_to(model, x, r))
 
 
+def test_pictures_larger_than_decoding_takes_from_strangers_are_measured(path, two, monkeypatch):
+    monkeypatch.setattr(codec.photo, "DECODED_PIXELS", 64)
+    monkeypatch.setattr(qualities, "ROI_RATE", 0.8)
+    for measure in (qualities.one_setting_records, qualities.regions_records):
+        assert measure(path, two, progress=False)[0]["images"] == 2
+
+
 @pytest.mark.parametrize("shape", [(512, 768, 3), (768, 512, 3), (300, 451)])
 @pytest.mark.parametrize("share", [0.1, 0.4])
 def test_the_region_is_an_ellipse_of_the_share_that_is_asked_for(shape, share):

@@ -64,7 +64,7 @@ def regions_records(name: str | os.PathLike, test: Photos, progress: bool = True
         def code(image: np.ndarray, roi: bool = roi) -> Coded:
             mask = middle(image.shape)
             blob = codec.compress_to(model, image, ROI_RATE, roi=mask if roi else None)
-            decoded, inside = codec.decompress(blob, model=model), mask > 0
+            decoded, inside = codec.decompress(blob, codec.photo.MAX_PIXELS, model=model), mask > 0
             told = {
                 "psnr_inside": metrics.psnr(image[inside], decoded[inside]),
                 "psnr_outside": metrics.psnr(image[~inside], decoded[~inside]),
@@ -104,7 +104,7 @@ def _records(name, test: Photos, compress, wish: dict, more: dict, progress: boo
 
     def code(image: np.ndarray) -> Coded:
         blob = compress(model, image, **wish)
-        latents = codec.unpack(model, blob)
+        latents = codec.unpack(model, blob, codec.photo.MAX_PIXELS)
         quality = codec.photo.quality(model, latents.level)
         told = {"quality": quality} if "rate" in more else {}
         return blob, codec.synthesise(model, [latents], image.shape)[0], told
