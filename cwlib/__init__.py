@@ -6,7 +6,13 @@
 (128, 128)
 """
 
-from cwlib.coding.stream import StreamError
-
 __version__ = "0.1.0"
-__all__ = ["StreamError", "__version__"]
+__all__ = ["StreamError", "__version__"]  # noqa: F822
+
+
+def __getattr__(name: str) -> object:
+    if name == "StreamError":  # not before it is asked for: until then `import cwlib` loads nothing
+        from cwlib.coding.stream import StreamError
+
+        return StreamError
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,17 +1,13 @@
 """The `cwlib` command. Errors are one line on stderr and exit status 2; Ctrl-C is 130.
 
 `parser` says which words there are, `pictures` and `commands` what they do, `files` reads and
-writes, `terminal` prints.
+writes, `terminal` prints. All are imported within `main`, where Ctrl-C is heard.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-import traceback
-
-from cwlib.cli.terminal import say
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -19,7 +15,7 @@ def main(argv: list[str] | None = None) -> int:
     kept = ""  # what there is after Ctrl-C
     try:
         _open_what_is_closed()
-        from cwlib.cli import parser  # in here: Ctrl-C may come while libraries are loaded
+        from cwlib.cli import parser
 
         args = parser.build().parse_args(argv)
         kept = args.kept
@@ -31,20 +27,41 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # `cwlib models | head -1`: nobody reads on, and that is all right
         _settle_stdout()
         return 0
-    except OSError as error:
+    except Exception as error:
         _settle_stdout()
+        return _complain(_sentence(error))
+
+
+def _sentence(error: Exception) -> str:
+    """What is said of an error, whatever it is."""
+    if _is_of_memory(error):
+        return "too little memory: close other programs, or take a smaller picture"
+    if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
-        return _complain(f"{where}{error.strerror or error}")
-    except MemoryError:
-        return _complain("too little memory: close other programs, or take a smaller picture")
-    except RuntimeError as error:  # of data, torch and training: some in several lines
-        return _complain(" ".join(str(error).split()))
-    except (ValueError, TypeError) as error:
-        return _complain(str(error))
-    except Exception as error:  # nothing that a user can do leads here
-        *_, last = traceback.extract_tb(error.__traceback__)
-        where = f"{os.path.basename(last.filename)}, line {last.lineno}"
-        return _complain(f"a fault of cwlib: {type(error).__name__}: {error} ({where})")
+        return f"{where}{error.strerror or error}"
+    if isinstance(error, ImportError):  # NumPy has pages to say before its reason
+        reason = (str(error).strip().splitlines() or [""])[-1]
+        return f"cannot load a library, for want of memory or of the library: {reason}"
+    if isinstance(error, RuntimeError):  # of data, torch and training: some in several lines
+        return " ".join(str(error).split())
+    if isinstance(error, ValueError | TypeError):
+        return str(error)
+    import traceback
+
+    *_, last = traceback.extract_tb(error.__traceback__)
+    where = f"{os.path.basename(last.filename)}, line {last.lineno}"
+    return f"a fault of cwlib, which nobody foresaw: {type(error).__name__}: {error} ({where})"
+
+
+def _is_of_memory(error: BaseException | None) -> bool:
+    """Whether there was too little memory, for this or for what led to it; torch only says so."""
+    import re
+
+    while error is not None:
+        if isinstance(error, MemoryError) or re.search("(of|allocate) memory", str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _open_what_is_closed() -> None:
@@ -63,6 +80,10 @@ def _settle_stdout() -> None:
 
 
 def _complain(text: str, status: int = 2) -> int:
-    with contextlib.suppress(OSError):  # nobody listens
+    from cwlib.cli.terminal import say
+
+    try:
         say(f"cwlib: {text}", sys.stderr)
+    except OSError:  # nobody listens
+        pass
     return status
