@@ -85,7 +85,9 @@ def test_a_picture_is_compressed_described_and_brought_back(picture, capsys, mod
 
     assert cli.main(["info", "d.cwc"]) == 0
     out = capsys.readouterr().out
-    assert model in out and "40x33, grey" in out and f"{len(blob)} bytes" in out
+    identity = zoo.load(model).model_id.hex()
+    assert f"{model} ({identity}: a name, not a signature)\n" in out
+    assert "40x33, grey" in out and f"{len(blob)} bytes" in out
 
     assert cli.main(["decompress", "d.cwc", "back.png"]) == 0
     found = np.asarray(Image.open("back.png"))
@@ -485,8 +487,8 @@ def test_a_stream_of_an_unknown_model_says_which_models_there_are(complaint):
         ("train mnist-cw --minutes 0", "--minutes must be above zero"),
         ("train mnist-cw --minutes nan", "--minutes must be above zero"),
         ("train mnist-cw --minutes 1 --steps 1", "not allowed with"),
-        ("train mnist-cw --steps 1 --width 0", "--width must be above zero"),
-        ("train mnist-cw --steps 1 --seed -1", "--seed must be 0 or more"),
+        ("train mnist-cw --steps 1 --width 0", "width must be a whole number of 2 to 4096"),
+        ("train mnist-cw --steps 1 --seed -1", "seed must be a whole number of 0 to"),
         ("train mnist-cw --steps 1 --device abacus", "abacus"),
         ("train mnist-cw --steps 1 --resume", "nothing to resume"),
         ("train mnist-cw1-l0.03 --steps 1", "mnist-cw1, which is not trained yet"),

@@ -25,14 +25,12 @@ def train(args: argparse.Namespace) -> None:
     """`cwlib train`: train an experiment and write its weights and card."""
     from cwlib import experiments, runs, training, zoo
 
-    for name in ("minutes", "steps", "width"):
+    for name in ("minutes", "steps"):
         if getattr(args, name) is not None and not getattr(args, name) > 0:
             raise UsageError(f"--{name} must be above zero")
-    if args.seed is not None and args.seed < 0:
-        raise UsageError("--seed must be 0 or more")
     experiment = experiments.get(args.experiment)
     changed = {k: getattr(args, k) for k in ("width", "seed") if getattr(args, k) is not None}
-    experiment = replace(experiment, **changed)
+    experiment = experiments.check(replace(experiment, **changed))
     budget = None
     if args.minutes is not None:
         budget = training.Budget(seconds=60 * args.minutes)

@@ -93,7 +93,7 @@ def info(args: argparse.Namespace) -> None:
     from cwlib import codec
 
     told = codec.info(blob)
-    say(f"model      {told.model or 'unknown here'} ({told.model_id})")
+    say(f"model      {told.model or 'unknown here'} ({told.model_id}: a name, not a signature)")
     say(f"format     version {told.version}")
     say(f"image      {told.height}x{told.width}, {_colours(told.channels)}")
     say(f"size       {told.n_bytes} bytes = {told.bpp:.4f} bpp")
