@@ -52,8 +52,9 @@ def write(folder: Path, experiment: Experiment, state: dict) -> None:
     """
     target, content = folder / NAME, BytesIO()
     torch.save({"experiment": asdict(experiment), **state}, content)
+    content.write(_checksum(content.getvalue()))
     try:
-        files.write(target, content.getvalue() + _checksum(content.getvalue()))
+        files.write(target, content.getvalue())
     except OSError as error:
         kept = "the checkpoint before it is intact" if target.exists() else "there is none yet"
         raise TrainingStopped(f"{error}; {kept}") from error

@@ -285,18 +285,16 @@ def _obtain(name: str, file: str) -> tuple[bytes, Fetched]:
         return content, Fetched(path, sha256, "found")
     try:
         path = cache_dir() / name / file
-    except RuntimeError as error:  # which `tried` tells
-        raise _unavailable(name, file, tried) from error
-    content = _download(name, file, tried)
-    if content is None:
-        raise _unavailable(name, file, tried)
-    try:
         path.parent.mkdir(parents=True, exist_ok=True)
         files.sweep(path.parent)
-        files.write(path, content)
-    except OSError as error:
-        tried.append(f"cannot save the download: {error}")
+        files.check_place(path)
+        if content := _download(name, file, tried):
+            files.write(path, content)
+    except (OSError, RuntimeError) as error:
+        tried.append(f"cannot save a download: {error}")
         raise _unavailable(name, file, tried) from error
+    if content is None:
+        raise _unavailable(name, file, tried)
     return content, Fetched(path, sha256, "downloaded")
 
 

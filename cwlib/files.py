@@ -44,17 +44,17 @@ def write(path: Path, content: bytes) -> None:
         _sync(real.parent)
 
 
-def check_place(path: Path, source: Path | None = None) -> None:
+def check_place(path: Path, *sources: Path) -> None:
     """Raises OSError where no file can be written; to be asked before the work, not after it.
 
-    source: a file that must not be replaced by what is made of it.
+    sources: files that must not be replaced by what is made of them.
     """
     path = Path(path)
     with _told(path):
         real = _plain_file(path)
         if real is None:
             return
-        if source and source.exists() and real.exists() and real.samefile(source):
+        if real.exists() and any(s.exists() and real.samefile(s) for s in sources):
             raise OSError("it is the file to be read: give what is made of it another name")
         with _part_beside(real):
             pass

@@ -264,11 +264,16 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(complaint, monke
     assert complaint("decompress photo.cwc no/o.png") == said
 
 
-def test_a_picture_is_not_written_over_itself(complaint):
+def test_what_is_read_is_not_written_over(complaint):
     before = stream("photo.png")
     Path("link.png").symlink_to("photo.png")
     for name in ("photo.png", "./photo.png", "link.png"):
         assert "is the file to be read" in complaint(f"compress photo.png {name}")
+    for name in ("mask.png", "own.safetensors"):
+        Path(name).write_bytes(b"read as well")
+    assert "is the file to be read" in complaint("compress photo.png mask.png --roi mask.png")
+    own = "own.safetensors"
+    assert "is the file to be read" in complaint(f"compress photo.png {own} --model {own}")
     Path("stream.png").write_bytes(at_quality(0.5))
     assert "is the file to be read" in complaint("decompress stream.png stream.png")
     assert stream("photo.png") == before and stream("stream.png") == at_quality(0.5)

@@ -153,8 +153,8 @@ def test_what_is_read_is_not_replaced_by_what_is_made_of_it(tmp_path):
     os.link(tmp_path / "a.png", tmp_path / "hard.png")
     for name in ("a.png", "same.png", "hard.png"):
         with pytest.raises(OSError, match="it is the file to be read: give"):
-            files.check_place(tmp_path / name, source=tmp_path / "a.png")
-    files.check_place(tmp_path / "b.png", source=tmp_path / "a.png")
+            files.check_place(tmp_path / name, tmp_path / "none", tmp_path / "a.png")
+    files.check_place(tmp_path / "b.png", tmp_path / "none", tmp_path / "a.png")
 
 
 # --- death, and several at once ------------------------------------------------------------------

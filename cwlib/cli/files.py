@@ -67,10 +67,10 @@ def read_picture(source: Place) -> np.ndarray:
     return np.ascontiguousarray(rgba[..., 0] if grey else rgba[..., :3])
 
 
-def check_place(target: Place, source: Place) -> None:
+def check_place(target: Place, *sources: Place) -> None:
     """Raises UsageError or OSError where nothing can be written; to be asked before the work."""
     if target != STANDARD:
-        cwlib.files.check_place(target, None if source == STANDARD else source)
+        cwlib.files.check_place(target, *(s for s in sources if s != STANDARD))
     elif sys.__stdout__ is None:
         raise UsageError("standard output is closed: name a file")
     elif sys.stdout.isatty():

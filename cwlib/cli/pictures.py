@@ -19,7 +19,8 @@ PHOTO_MODEL, QUALITY = "photo", 0.5  # for all other pictures: many rates, and t
 
 def compress(args: argparse.Namespace) -> None:
     """`cwlib compress`: a picture to a stream."""
-    files.check_place(args.output, args.input)
+    named = (word for word in (args.roi, args.model) if word and "." in word)
+    files.check_place(args.output, args.input, *map(files.place, named))
     image = files.read_picture(args.input)
     from cwlib import codec, zoo  # seconds: what is wrong with the files is told before
 
