@@ -332,10 +332,10 @@ def test_every_flipped_bit_of_a_weights_file_is_refused(tiny_zoo):
 
 def seal(path: Path, **changes) -> dict:
     """Put the SHA-256 of weights into their card, with other settings of the experiment."""
-    card = json.loads(path.with_suffix(".json").read_text())
+    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     card["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     card["experiment"] |= changes
-    path.with_suffix(".json").write_text(json.dumps(card))
+    path.with_suffix(".json").write_text(json.dumps(card), encoding="utf-8")
     return card
 
 
@@ -409,16 +409,16 @@ def test_a_small_card_cannot_ask_for_much_memory(tiny_zoo):
     asked += [{"model": model, **large, **photos} for model in ("hierarchical", "photo")]
     asked += [{"model": "cw1", "channels": 4096, "width": 2, "units": 1}]
     words = [Path(__file__).parent, tiny_zoo / "tiny-cw.safetensors", json.dumps(asked)]
-    done = subprocess.run([sys.executable, "-c", CRAFTED, *words], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", CRAFTED, *words], capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) < 64  # MiB
 
 
 def test_a_card_without_a_checksum_is_refused_with_what_to_do(tiny_zoo):
     path = tiny_zoo / "tiny-cw.json"
-    card = json.loads(path.read_text())
+    card = json.loads(path.read_text(encoding="utf-8"))
     digest = card.pop("sha256")
-    path.write_text(json.dumps(card))
+    path.write_text(json.dumps(card), encoding="utf-8")
     with pytest.raises(zoo.UnknownModel) as caught:
         zoo.load("tiny-cw")
     assert "tiny-cw.json lacks the SHA-256 of its weights" in str(caught.value)
@@ -428,7 +428,7 @@ def test_a_card_without_a_checksum_is_refused_with_what_to_do(tiny_zoo):
 @pytest.mark.parametrize("name", [*SHIPPED, *zoo.study_names()])
 def test_a_shipped_card_holds_the_checksum_of_its_weights(name):
     path = zoo._path(name)
-    card = json.loads(path.with_suffix(".json").read_text())
+    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     assert card["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
