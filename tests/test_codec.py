@@ -506,6 +506,18 @@ def test_what_a_caller_does_to_a_net_changes_no_decoding(coded, monkeypatch, spo
         assert codec.compress(zoo.load(name), image, **wish) == blob
 
 
+@pytest.mark.parametrize("spoil", [train, halve], ids=lambda f: f.__name__)
+def test_a_net_that_is_not_ready_is_refused_by_name(coded, spoil):
+    folder, found = coded
+    for name, (image, *_) in found.items():
+        model = zoo.load(folder / f"{name}.safetensors")
+        spoil(model.net)
+        with pytest.raises(ValueError, match=rf"^{name}: its net is .*eval\(\)"):
+            codec.compress(model, image)
+        model.net.float().eval()
+        codec.compress(model, image)
+
+
 # --- damage --------------------------------------------------------------------------------------
 
 

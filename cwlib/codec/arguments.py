@@ -8,16 +8,23 @@ from numbers import Real
 from types import ModuleType
 
 import numpy as np
+import torch
 
 from cwlib.zoo import TrainedModel
 
 
 def trained(model: TrainedModel) -> TrainedModel:
-    """A model, not its name. Raises TypeError."""
+    """A model, not its name, ready to be used. Raises TypeError, ValueError."""
     if not isinstance(model, TrainedModel):
         name = repr(model) if isinstance(model, str) else '"photo"'
         raise TypeError(
             f"expected a trained model, got {type(model).__name__}: pass zoo.load({name})"
+        )
+    kind = next(model.net.parameters()).dtype
+    if model.net.training or kind != torch.float32:
+        state = "in training mode" if model.net.training else f"{kind}, not torch.float32"
+        raise ValueError(
+            f"{model.name}: its net is {state}: call model.net.float().eval(), or load it again"
         )
     return model
 
