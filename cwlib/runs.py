@@ -18,7 +18,7 @@ from cwlib.models import catalogue
 CODE_DIGITS = 1000  # training digits that a Huffman code is learnt from
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainingSet:
     """Images to train on and what a card says of them."""
 

@@ -51,7 +51,7 @@ class Budget:
         return min(1.0, elapsed / max(1e-9, self.seconds))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """A finished run: the trained model in eval mode, what was spent, and the learning curve.
 

@@ -162,3 +162,19 @@ def test_relative_and_hidden_imports_are_seen():
         "def f():\n    from . import jit\n    from ..metrics import psnr\n    import numpy as np\n"
     )
     assert imports(source, "cwlib.coding") == {"cwlib.coding.jit", "cwlib.metrics", "numpy"}
+
+
+def test_what_holds_arrays_compares_as_a_whole():
+    # == of two arrays is an array, and none has a hash: what a dataclass makes of them raises.
+    held = re.compile(r"ndarray|Tensor|dict|list")
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and node.decorator_list:
+                made = ast.unparse(node.decorator_list[0])
+                kinds = [
+                    ast.unparse(f.annotation) for f in node.body if isinstance(f, ast.AnnAssign)
+                ]
+                if made.startswith("dataclass") and any(
+                    held.search(kind) and "Callable" not in kind for kind in kinds
+                ):
+                    assert "eq=False" in made, f"{dotted(path)}.{node.name} needs eq=False"

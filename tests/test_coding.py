@@ -136,6 +136,12 @@ def test_a_count_is_a_whole_number(call, number):
         call(number)
 
 
+def test_tables_are_equal_to_themselves_alone_and_have_a_hash():
+    again = Tables.from_cdfs([TABLES.cdfs[0]], [0])
+    assert TABLES == TABLES and TABLES != again
+    assert len({TABLES, TABLES, again}) == 2
+
+
 def test_tables_of_gaussians_are_made_whatever_numpy_does_about_small_numbers():
     expected = gaussian.gaussian_tables((0.11, 3.0))
     gaussian.gaussian_tables.cache_clear()

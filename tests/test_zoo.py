@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import own
 import pytest
+import scenes
 import strokes
 import tiny
 import torch
@@ -115,6 +116,15 @@ def test_what_a_caller_does_to_a_model_changes_no_decoding(tiny_zoo, name, take)
     again = take(name)
     assert not again.net.training and again.card["name"] == name
     assert codec.compress(again, digit) == blob
+
+
+def test_models_and_latents_are_equal_to_themselves_alone_and_have_a_hash(both_zoo):
+    digit, photo = strokes.digits(1, 128), scenes.scene(64, 64)[None]
+    for name, images in (("tiny-cw1", digit), ("tiny-photo", photo)):
+        model, other = zoo.load(name), zoo.load(name)
+        assert model == model and model != other and len({model, other, model}) == 2
+        one, same = (codec.analyse(model, images)[0] for _ in range(2))
+        assert one == one and one != same and len({one, same, one}) == 2
 
 
 def test_a_net_in_training_mode_spoils_no_picture_of_the_shipped_models():
@@ -409,7 +419,9 @@ def test_a_small_card_cannot_ask_for_much_memory(tiny_zoo):
     asked += [{"model": model, **large, **photos} for model in ("hierarchical", "photo")]
     asked += [{"model": "cw1", "channels": 4096, "width": 2, "units": 1}]
     words = [Path(__file__).parent, tiny_zoo / "tiny-cw.safetensors", json.dumps(asked)]
-    done = subprocess.run([sys.executable, "-c", CRAFTED, *words], capture_output=True, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", CRAFTED, *words], capture_output=True, encoding="utf-8"
+    )
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) < 64  # MiB
 

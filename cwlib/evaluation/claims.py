@@ -193,7 +193,7 @@ def photo_map(model: zoo.TrainedModel, image: np.ndarray) -> PhotoMap:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Coded:
     x_hat: Tensor  # (1, 3, H, W)
     bits: Tensor  # of every latent, (N + 3, h, w)
@@ -208,7 +208,9 @@ def _coded(net: torch.nn.Module, x: Tensor, m: Tensor) -> _Coded:
     bits = -torch.log2(priors.gaussian_likelihood(z_hat, net.scales(y_hat)))[0]
     hyper = net.bits(z_hat, y_hat)[1].item()
     x_hat = net.g_s(z_hat)
-    pixels, seen = ((255 * t[0]).round().clamp(0, 255).byte().numpy() for t in (x, x_hat))
+    pixels, seen = (
+        (255 * t[0].movedim(0, -1)).round().clamp(0, 255).byte().numpy() for t in (x, x_hat)
+    )
     rate = (bits.sum().item() + hyper) / x[0, 0].numel()
     return _Coded(x_hat, bits, rate, metrics.psnr(pixels, seen))
 

@@ -27,7 +27,7 @@ UNIFORM_BITS = (2, 3, 4, 6)
 DECIMALS = 6  # the paper: 'the first 6 digits of the encoding result'
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TestSet:
     """Digits to evaluate on: originals (N, 28, 28) and their 128x128 versions, uint8."""
 

@@ -46,7 +46,7 @@ SLOPE_QUALITIES = tuple(step / 4 for step in range(18 * 4, 46 * 4 + 1))  # dB, t
 MS_SSIM_SIDE = 161  # smaller images have no MS-SSIM
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Photos:
     """Images uint8 (H, W, 3) or (H, W), each with a name."""
 

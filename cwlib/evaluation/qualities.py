@@ -66,8 +66,8 @@ def regions_records(name: str | os.PathLike, test: Photos, progress: bool = True
             blob = codec.compress_to(model, image, ROI_RATE, roi=mask if roi else None)
             decoded, inside = codec.decompress(blob, codec.photo.MAX_PIXELS, model=model), mask > 0
             told = {
-                "psnr_inside": metrics.psnr(image[inside], decoded[inside]),
-                "psnr_outside": metrics.psnr(image[~inside], decoded[~inside]),
+                "psnr_inside": metrics.psnr(image[None, inside], decoded[None, inside]),
+                "psnr_outside": metrics.psnr(image[None, ~inside], decoded[None, ~inside]),
             }
             return blob, decoded, told
 
