@@ -126,7 +126,7 @@ def finished(experiment: Experiment, folder: Path) -> zoo.TrainedModel | None:
     if not path.exists():
         return None
     model = zoo.load(path)
-    whole = model.card["steps"] >= experiment.steps
+    whole = model.card.get("steps", 0) >= experiment.steps
     changed = checkpoints.changed_settings(asdict(model.experiment), experiment)
     return model if whole and not changed else None
 

@@ -144,8 +144,15 @@ def _copy(model: TrainedModel) -> TrainedModel:
 
 def _once(read: Callable, path: Path):
     """What `read`, which remembers, makes of a weights file and its card as they are now."""
-    stamps = (os.stat(p) for p in (path, path.with_suffix(".json")) if os.path.exists(p))
-    return read(path, tuple((stamp.st_mtime_ns, stamp.st_size) for stamp in stamps))
+    return read(path, (_stamp(path), _stamp(path.with_suffix(".json"))))
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 @functools.lru_cache(maxsize=64)

@@ -19,6 +19,7 @@ from cwlib import importance, quantize
 from cwlib.experiments import Experiment
 from cwlib.layers import Deconv, ResidualGroup, ResidualTrunk
 from cwlib.models.context import ContextPrior
+from cwlib.pinned import pinned
 
 DOWNSCALE = 8  # every network here halves the image three times
 
@@ -286,6 +287,7 @@ KINDS: dict[str, type[Autoencoder]] = {
 }
 
 
+@pinned()
 def build(experiment: Experiment) -> Autoencoder:
     """An untrained network for an experiment; raises ValueError for an unknown `model` field."""
     if experiment.model not in KINDS:
