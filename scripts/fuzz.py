@@ -230,6 +230,10 @@ def watch_memory() -> None:
 
 
 def peak_mib() -> float:
+    """The most that this process has had in memory."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage's figure begins with that of the process which started this one
+        return int(status.read_text(encoding="utf-8").split("VmHWM:")[1].split()[0]) / 2**10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
@@ -264,45 +268,49 @@ def all_models(cwlib: ModuleType) -> list:
     return [cwlib.zoo.load(n) for n in [*cwlib.zoo.names(), *cwlib.zoo.study_names()]]
 
 
+def sections(model, h: int, w: int, wild: Callable, level: int) -> list[bytes]:
+    """What the coders soundly write for symbols that no network gave: those of wild(shape)."""
+    from cwlib.coding import context, huffman
+
+    if isinstance(model.coder, huffman.Code):
+        symbols = wild((model.experiment.channels * -(-h // 8) * -(-w // 8),)) % 64
+        own = huffman.Code.from_counts(np.bincount(symbols, minlength=64))
+        return [own.to_bytes(), own.encode(symbols)]
+    if isinstance(model.coder, context.Coder):
+        levels = wild((-(-h // 8), -(-w // 8))) % 4
+        values = wild((model.experiment.channels, *levels.shape))
+        return [model.coder.encode(levels, values % 2 ** np.array(model.coder.kept)[levels])]
+    step = model.net.downscale
+    y_shape, z_shape = model.net.noise_shapes(h + -h % step, w + -w % step)
+    y = wild(y_shape)
+    if model.net.codec == "photos":
+        found = model.coder.encode(wild(z_shape), y)
+    else:
+        levels = np.full(z_shape[1:], level)
+        coded = model.coder.walk(y, levels, lambda half, mu, tables: wild(mu.shape))
+        found = model.coder.write(coded, y)
+    if model.experiment.gains:
+        found[0] = bytes([level]) + found[0]
+    return found
+
+
 def forged(rng: random.Random, model) -> bytes:
-    """A stream that the coders wrote soundly, with symbols that no network gave them."""
-    from cwlib.coding import adaptive, context, huffman, stream
+    """A small stream that the coders wrote soundly, with symbols that no network gave them."""
+    from cwlib.coding import adaptive, stream
 
     (h, w), numbers = rng.choice(SIZES), np.random.default_rng(rng.randrange(2**32))
-    channels = 3 if model.net.codec != "digits" and rng.random() < 0.5 else 1
-    top = rng.choice([1, 2, 1000, 2**14, 2**16, 2**28])
+    top, share = rng.choice([1, 2, 1000, 2**14, 2**16, 2**28]), rng.choice([0, 0.01, 0.3])
 
     def wild(shape: tuple[int, ...]) -> np.ndarray:
         """Mostly zeros, and a few numbers that may be large."""
-        few = numbers.random(shape) < rng.choice([0, 0.01, 0.3])
-        return np.where(few, numbers.integers(-top, top, shape), 0)
+        return np.where(numbers.random(shape) < share, numbers.integers(-top, top, shape), 0)
 
-    if isinstance(model.coder, huffman.Code):
-        some = numbers.integers(0, 64, rng.choice([1, 2, 9]))
-        symbols = numbers.choice(some, 4 * -(-h // 8) * -(-w // 8))
-        own = huffman.Code.from_counts(np.bincount(symbols, minlength=64))
-        sections = [own.to_bytes(), own.encode(symbols)]
-    elif isinstance(model.coder, context.Coder):
-        levels = numbers.integers(0, 4, (-(-h // 8), -(-w // 8)))
-        kept = np.array(model.coder.kept)[levels]
-        values = numbers.integers(0, 2**kept, (model.experiment.channels, *levels.shape))
-        sections = [model.coder.encode(levels, values)]
-    else:
-        step = model.net.downscale
-        y_shape, z_shape = model.net.noise_shapes(h + -h % step, w + -w % step)
-        y, level = wild(y_shape), rng.randrange(256)
-        if model.net.codec == "photos":
-            sections = model.coder.encode(wild(z_shape), y)
-        else:
-            where = np.full(z_shape[1:], level)
-            coded = model.coder.walk(y, where, lambda half, mu, _: wild(mu.shape))
-            sections = model.coder.write(coded, y)
-        if model.experiment.gains:
-            sections[0] = bytes([level]) + sections[0]
-        if model.net.codec == "photo" and rng.random() < 0.3:
-            mask = numbers.integers(0, 9, -(-h // 16) * -(-w // 16))
-            sections.append(bytes([rng.randrange(256)]) + adaptive.encode(mask, 9, order=1))
-    return stream.pack(model.model_id, h, w, channels, sections)
+    found = sections(model, h, w, wild, rng.randrange(256))
+    if model.net.codec == "photo" and rng.random() < 0.3:
+        mask = numbers.integers(0, 9, -(-h // 16) * -(-w // 16))
+        found.append(bytes([rng.randrange(256)]) + adaptive.encode(mask, 9, order=1))
+    channels = 3 if model.net.codec != "digits" and rng.random() < 0.5 else 1
+    return stream.pack(model.model_id, h, w, channels, found)
 
 
 def picture(h: int, w: int) -> np.ndarray:

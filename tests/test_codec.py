@@ -29,7 +29,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cwlib import StreamError, codec, data, zoo
-from cwlib.codec import photos
 from cwlib.coding import huffman, stream
 
 SHIPPED = [name for name in zoo.names() if zoo.load(name).experiment.dataset == "mnist"]
@@ -278,7 +277,7 @@ def test_stripes_of_a_large_digit_are_as_the_whole(tiny_zoo, monkeypatch, name):
     model, image = zoo.load(name), strokes.page(400, 72)
     latents = codec.analyse(model, image[None])
     whole = codec.synthesise(model, latents, image.shape)[0]
-    monkeypatch.setattr(photos, "STRIPE_PIXELS", 72 * 80)
+    monkeypatch.setattr(codec.digits, "STRIPE_PIXELS", 72 * 80)
     stripes = []
     found = codec.synthesise(model, latents, image.shape, lambda r: stripes.extend(r) or r)[0]
     assert len(stripes) > 2
@@ -622,7 +621,7 @@ def test_a_stream_that_claims_too_many_pixels_is_refused_before_any_work(
     blob = stream.pack(zoo.load("tiny-cw1").model_id, height, width, 1, [b"\x12"])
     tracemalloc.start()
     try:
-        with pytest.raises(StreamError, match="more than the limit of 4194304"):
+        with pytest.raises(StreamError, match="more than the limit of 2097152"):
             codec.decompress(blob)
         assert tracemalloc.get_traced_memory()[1] < 100_000
     finally:

@@ -25,8 +25,9 @@ from cwlib.models.autoencoders import DOWNSCALE
 from cwlib.zoo import TrainedModel
 
 CHANNELS = (1,)
+STRIPE_PIXELS = 2**20  # as in `photos`
 MAX_PIXELS = 2**24  # of a picture to compress: at some 300 bytes of memory a pixel 5 GB
-DECODED_PIXELS = 2**22  # to decode, where the caller does not say more: see the chapter's table
+DECODED_PIXELS = 2**21  # to decode, where the caller does not say more: see the chapter's table
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +137,7 @@ def synthesise(
     # what a pixel is made from: 3x3 kernels at a quarter of the side, two in each of the residual
     # units, and three layers that double the side
     reach = DOWNSCALE * (2 * model.experiment.units + 1) + 2 * DOWNSCALE
-    x_hat = in_stripes(pixels, q, DOWNSCALE, watch, *levels, reach=reach)[:, 0]
+    x_hat = in_stripes(pixels, q, DOWNSCALE, watch, *levels, reach=reach, most=STRIPE_PIXELS)[:, 0]
     return np.ascontiguousarray(x_hat.numpy()[:, : shape[0], : shape[1]])
 
 
