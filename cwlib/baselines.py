@@ -206,7 +206,7 @@ def _codec(name: str) -> Codec:
         try:
             module = importlib.import_module(chosen.plugin)
         except ImportError as error:
-            how = f"pip install {chosen.package}, or cwlib[codecs]"
+            how = f"pip install {chosen.package}"
             raise CodecMissing(f"{name} needs the package {chosen.package}: {how}") from error
         if chosen.register:
             getattr(module, chosen.register)()

@@ -54,7 +54,7 @@ def check_place(path: Path, *sources: Path) -> None:
         real = _plain_file(path)
         if real is None:
             return
-        if real.exists() and any(s.exists() and real.samefile(s) for s in sources):
+        if real.exists() and any(os.path.exists(s) and real.samefile(s) for s in sources):
             raise OSError("it is the file to be read: give what is made of it another name")
         with _part_beside(real):
             pass

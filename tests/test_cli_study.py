@@ -18,9 +18,10 @@ from cwlib.evaluation import digits
     [
         (["nonsense"], "unknown study 'nonsense': choose one of selection"),
         (["masks", "--only", "mnist-cw"], "'mnist-cw' is no member of the study masks"),
-        (["masks", "--seeds", "-1"], "--seeds must be 0 or more"),
+        (["masks", "--seeds", "-1"], "seed must be a whole number of 0 to"),
+        (["masks", "--seeds", str(2**63)], "seed must be a whole number of 0 to"),
         (["masks", "--seeds", "one"], "invalid int value: 'one'"),
-        (["masks", "--out", "."], "Is a directory"),
+        (["masks", "--out", "."], "is not a plain file"),
     ],
 )
 def test_wrong_words_are_one_line_and_status_2(words, said, capsys):

@@ -321,9 +321,9 @@ def test_read_finds_records_by_their_fields(tmp_path, monkeypatch):
     assert len(evaluation.read("mine")) == 3
 
 
-def test_a_results_file_that_is_not_there_says_how_to_make_it(tmp_path, monkeypatch):
+def test_a_results_file_that_is_not_there_says_where_it_is(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileNotFoundError, match="cwlib eval all --out book/results/none.json"):
+    with pytest.raises(FileNotFoundError, match="go to the folder of the book"):
         evaluation.read("none")
 
 

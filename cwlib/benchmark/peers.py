@@ -66,7 +66,7 @@ def peer(name: str) -> ModuleType:
     except ImportError as error:
         package = name.split(".")[0]
         if error.name in (name, package):
-            raise Skipped(f"no {package}: pip install 'cwlib[bench]'") from None
+            raise Skipped(f"no {package}: pip install {package}") from None
         raise Skipped(f"{name} does not import here: {_first_line(error)}") from None
     except Exception as error:  # a failing build raises whatever the builder pleases
         raise Skipped(f"{name} does not build here: {_first_line(error)}") from None

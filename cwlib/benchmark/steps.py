@@ -132,7 +132,7 @@ def _beside(width: int, repeats: int) -> dict[str, dict]:
     try:
         steps |= {f"{PEER}, {name}": _peer(experiment, half) for name, half in formats.items()}
     except ImportError as error:
-        skipped = {PEER: {"skipped": f"no {error.name}: pip install 'cwlib[bench]'"}}
+        skipped = {PEER: {"skipped": f"no {error.name}: pip install {error.name}"}}
     times = _in_turns(steps, repeats)
     rows = {name: {"ms": ms, "cpu_ms": cpu_ms} for name, (ms, cpu_ms) in times.items()}
     for name in formats:

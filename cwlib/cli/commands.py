@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,8 +27,8 @@ def train(args: argparse.Namespace) -> None:
     from cwlib import experiments, runs, training, zoo
 
     for name in ("minutes", "steps"):
-        if getattr(args, name) is not None and not getattr(args, name) > 0:
-            raise UsageError(f"--{name} must be above zero")
+        if getattr(args, name) is not None and not 0 < 60 * getattr(args, name) < math.inf:
+            raise UsageError(f"--{name} must be above zero, and must end")
     experiment = experiments.get(args.experiment)
     changed = {k: getattr(args, k) for k in ("width", "seed") if getattr(args, k) is not None}
     experiment = experiments.check(replace(experiment, **changed))
@@ -36,7 +37,7 @@ def train(args: argparse.Namespace) -> None:
         budget = training.Budget(seconds=60 * args.minutes)
     elif args.steps is not None:
         budget = training.Budget(steps=args.steps)
-    given = zoo.load(args.start) if args.start else None
+    given = None if args.start is None else zoo.load(args.start)
     if given:
         start = runs.fitting(given, experiment)
     else:
@@ -76,8 +77,8 @@ def study(args: argparse.Namespace) -> None:
     from cwlib.evaluation import studies
 
     wanted = experiments.study(args.study)
-    if args.seeds and min(args.seeds) < 0:
-        raise UsageError("--seeds must be 0 or more")
+    for seed in args.seeds or ():
+        experiments.check(replace(experiments.get(wanted.members[0]), seed=seed))
     if args.out:
         evaluation.check_place(args.out)
     found = studies.run(wanted, args.runs, args.only, args.seeds, args.device, args.photos)
@@ -165,7 +166,10 @@ def _renew_ledger(path: Path | None) -> None:
     from cwlib.evaluation import decisions, ledger, results_file
 
     path = path or results_file("ledger")
-    told = ledger.count(ledger.renew(path))
+    try:
+        told = ledger.count(ledger.renew(path))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{path} is no ledger: {type(error).__name__}: {error}") from error
     say(f"{path}: " + ", ".join(f"{n} {verdict}" for verdict, n in told.items()))
     if (beside := path.with_name("decisions.json")).exists():
         say(f"{beside}: {len(decisions.renew(beside))} decisions")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from io import BytesIO
 from itertools import islice
@@ -32,7 +33,14 @@ class UsageError(ValueError):
 
 def place(word: str) -> Place:
     """Where a word of the command line leads: STANDARD or a path."""
-    return STANDARD if word == STANDARD else Path(word)
+    return STANDARD if word == STANDARD else path(word)
+
+
+def path(word: str) -> Path:
+    """The path that a word of the command line names; Path takes no word for the folder itself."""
+    if not word:
+        raise argparse.ArgumentTypeError("a name is missing")
+    return Path(word)
 
 
 def read(source: Place) -> bytes:

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from cwlib import __version__
 from cwlib.cli import commands, pictures
-from cwlib.cli.files import UsageError, place
+from cwlib.cli.files import UsageError, path, place
 
 EXAMPLES = """examples:
   cwlib data mnist                                   fetch and verify the digits
@@ -192,9 +192,9 @@ def _training(add: Callable[..., argparse.ArgumentParser]) -> None:
     p.add_argument("--compile", action="store_true", help="torch.compile: a slow start, then fast")
     p.add_argument("--width", type=int, help="another width than the experiment's")
     p.add_argument("--seed", type=int, help="another seed than the experiment's")
-    p.add_argument("--photos", type=Path, help="pictures to train on (default: $CWLIB_DATA/train)")
-    p.add_argument("--runs", type=Path, default=Path("runs"), help="folder for checkpoints")
-    p.add_argument("--out", type=Path, help="folder for weights and card (default: RUNS/NAME)")
+    p.add_argument("--photos", type=path, help="pictures to train on (default: $CWLIB_DATA/train)")
+    p.add_argument("--runs", type=path, default=Path("runs"), help="folder for checkpoints")
+    p.add_argument("--out", type=path, help="folder for weights and card (default: RUNS/NAME)")
 
     p = add(
         "study",
@@ -208,9 +208,9 @@ def _training(add: Callable[..., argparse.ArgumentParser]) -> None:
     p.add_argument("--only", nargs="+", metavar="NAME", help="some of its members")
     p.add_argument("--seeds", nargs="+", type=int, metavar="SEED", help="other seeds than its own")
     p.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (default %(default)s)")
-    p.add_argument("--photos", type=Path, help="pictures to train on (default: $CWLIB_DATA/train)")
-    p.add_argument("--runs", type=Path, default=Path("runs/studies"), help="folder for the runs")
-    p.add_argument("--out", type=Path, help="results file to write into (default: print)")
+    p.add_argument("--photos", type=path, help="pictures to train on (default: $CWLIB_DATA/train)")
+    p.add_argument("--runs", type=path, default=Path("runs/studies"), help="folder for the runs")
+    p.add_argument("--out", type=path, help="results file to write into (default: print)")
 
     p = add(
         "eval",
@@ -234,7 +234,7 @@ def _training(add: Callable[..., argparse.ArgumentParser]) -> None:
         "(default %(default)s)",
     )
     p.add_argument("--limit", type=int, help="only the first so many images")
-    p.add_argument("--out", type=Path, help="results file to write into (default: print)")
+    p.add_argument("--out", type=path, help="results file to write into (default: print)")
 
 
 def _telling(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -250,11 +250,12 @@ def _telling(add: Callable[..., argparse.ArgumentParser]) -> None:
     add("models", commands.models, "trained models, experiments and studies", "cwlib models")
 
     p = add("bench", commands.bench, "speed against peers, in one run", "cwlib bench coders")
-    p.add_argument("what", choices=["coders", "codec", "train"])
+    kinds = ["coders", "codec", "train"]
+    p.add_argument("what", metavar="WHAT", choices=kinds, help=", ".join(kinds))
     p.add_argument(
         "--data",
         default="mnist",
         choices=["mnist", "kodak"],
         help="pictures for codec: digits (default) or photographs",
     )
-    p.add_argument("--out", type=Path, help="write the figures as JSON too")
+    p.add_argument("--out", type=path, help="write the figures as JSON too")

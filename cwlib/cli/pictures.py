@@ -24,7 +24,7 @@ def compress(args: argparse.Namespace) -> None:
     image = files.read_picture(args.input)
     from cwlib import codec, zoo  # seconds: what is wrong with the files is told before
 
-    model = zoo.load(args.model or _model_for(image, args))
+    model = zoo.load(_model_for(image, args) if args.model is None else args.model)
     blob = _encode(model, image, args)
     files.write(args.output, blob)
     told = codec.info(blob)

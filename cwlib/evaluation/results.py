@@ -89,7 +89,8 @@ def open_results(path: Path) -> tuple[str, list[dict]]:
             record["command"], record["experiment"]
         return found["made_by"], found["records"]
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is not a results file ({error!r}): name another") from error
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{path} is not a results file ({reason}): name another") from error
 
 
 def is_the_books(path: Path) -> bool:
@@ -100,15 +101,15 @@ def is_the_books(path: Path) -> bool:
 def results_file(name: str) -> Path:
     """book/results/NAME.json of the repository that the working folder lies in.
 
-    Raises FileNotFoundError saying how to get the file.
+    Raises FileNotFoundError saying where the file is.
     """
     for folder in (Path.cwd(), *Path.cwd().parents):
         path = folder / "book" / "results" / f"{name}.json"
         if path.exists():
             return path
     raise FileNotFoundError(
-        f"book/results/{name}.json is not above {Path.cwd()}: run inside the repository, "
-        f"or make the file with `cwlib eval all --out book/results/{name}.json`"
+        f"book/results/{name}.json is neither in {Path.cwd()} nor above it: "
+        "go to the folder of the book, which holds book/results"
     )
 
 
