@@ -219,6 +219,41 @@ def test_the_automatic_mask_is_darker_where_the_picture_is_busy():
     assert photo.activity_mask(image[..., 0]).shape == (32, 48)
 
 
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        ({"symbols": lambda a: a + 2**15}, ValueError, "symbols lie in"),
+        ({"values": lambda a: a[:-1]}, ValueError, "values: an image of this shape has"),
+        ({"y": lambda a: a.astype(float)}, TypeError, "y: expected whole numbers"),
+        ({"level": lambda a: 97}, ValueError, r"level lie in 0\.\.96"),
+        ({"regions": lambda a: photo.Regions(np.full((5, 7), 8), 9)}, ValueError, "everywhere"),
+        ({"regions": lambda a: photo.Regions(np.eye(7, dtype=int), 9)}, ValueError, "mask of reg"),
+        ({"regions": lambda a: photo.Regions(np.eye(5, 7, dtype=int), 0)}, ValueError, "span of"),
+    ],
+)
+def test_latents_that_do_not_fit_are_refused(model, change, error, says):
+    (latents,) = codec.analyse(model, IMAGE[None], 0.5)
+    wrong = replace(latents, **{k: f(getattr(latents, k)) for k, f in change.items()})
+    for step in (codec.pack, lambda m, latents, shape: codec.synthesise(m, [latents], shape)):
+        with pytest.raises(error, match=says):
+            step(model, wrong, IMAGE.shape)
+    with pytest.raises(ValueError, match=r"\(64, 97, 3\)|symbols: an image of this shape"):
+        codec.pack(model, latents, (64, 97, 3))
+    assert codec.pack(model, latents, IMAGE.shape) == codec.compress(model, IMAGE, quality=0.5)
+
+
+@pytest.mark.parametrize("bpp", ["1", None, np.ones(2), 0, -1.0, float("nan"), float("inf")])
+def test_a_rate_is_a_number_above_0(model, bpp):
+    with pytest.raises((TypeError, ValueError), match="bits a pixel"):
+        codec.compress_to(model, IMAGE, bpp)
+
+
+def test_a_rate_beyond_all_measure_gives_the_best_quality(model):
+    best = codec.compress(model, IMAGE, quality=1.0)
+    assert codec.compress_to(model, IMAGE, 1e306) == best
+    assert codec.compress_to(model, IMAGE, np.float32(100)) == best
+
+
 # --- effort --------------------------------------------------------------------------------------
 
 

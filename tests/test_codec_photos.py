@@ -382,6 +382,33 @@ def test_what_is_no_picture_is_refused_in_one_sentence(image, error, says):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "shape", "error", "says"),
+    [
+        ({}, (64, 65, 3), ValueError, r"z: .* \(11, 8, 12\), got \(11, 8, 8\)"),
+        ({}, (40, 33, 1), ValueError, r"shape: .*got \(40, 33, 1\)"),
+        ({"y": lambda a: a[1:]}, (40, 33, 3), ValueError, r"y: .* \(8, 2, 2\), got \(7, 2, 2\)"),
+        ({"z": lambda a: a / 2}, (40, 33, 3), TypeError, "z: expected whole numbers, got float64"),
+        ({"z": lambda a: a + 2**31}, (40, 33, 3), ValueError, "z lie in"),
+        ({"level": lambda a: 256}, (40, 33, 3), ValueError, r"level lie in 0\.\.255"),
+        ({"level": lambda a: 0.5}, (40, 33, 3), TypeError, "level: expected whole numbers"),
+    ],
+)
+def test_latents_that_do_not_fit_are_refused(change, shape, error, says):
+    model = zoo.load("tiny-photo")
+    (latents,) = codec.analyse(model, scenes.scene(40, 33)[None])
+    wrong = replace(latents, **{k: f(getattr(latents, k)) for k, f in change.items()})
+    for step in (codec.pack, lambda m, latents, shape: codec.synthesise(m, [latents], shape)):
+        with pytest.raises(error, match=says):
+            step(model, wrong, shape)
+
+
+def test_one_picture_in_place_of_several_is_not_taken_for_grey_strips():
+    image = scenes.scene(16, 24)
+    with pytest.raises(ValueError, match=r"\(16, 24, 3\): pass image\[None\]"):
+        codec.analyse(zoo.load("tiny-photo"), image)
+
+
 def test_a_stream_of_another_model_is_refused():
     blob = codec.compress(zoo.load("tiny-photo"), scenes.scene(16, 16))
     with pytest.raises(StreamError, match="not by tiny-photo-wide"):
