@@ -11,5 +11,6 @@ class Bar(tqdm):
     """A bar in a terminal or a notebook; none in a log file, and none unless `show`."""
 
     def __init__(self, *args, show: bool = True, **options):
-        watched = sys.stderr.isatty() or "ipykernel" in sys.modules
+        notebook = type(sys.stderr).__module__ == "ipykernel.iostream"
+        watched = sys.stderr.isatty() or notebook
         super().__init__(*args, disable=not (show and watched), **options)

@@ -168,6 +168,10 @@ def test_a_rate_that_cannot_be_is_refused_with_those_that_can(complaint):
     assert not Path("o.cwc").exists()
 
 
+def test_a_rate_beyond_all_sizes_gets_the_best_there_is(told):
+    assert "(tiny-any, quality 1.00)" in told("compress photo.png o.cwc --bpp 1e306")
+
+
 # --- words that do not fit -----------------------------------------------------------------------
 
 
@@ -188,7 +192,7 @@ def test_a_rate_that_cannot_be_is_refused_with_those_that_can(complaint):
         ("--quality 0.5 --bpp 1", "--bpp: not allowed with argument --quality"),
         ("--bpp 1 --importance 1", "--importance: not allowed with argument --bpp"),
         ("--quality 0.5 --model tiny-photo", "tiny-photo was trained for one rate and has no"),
-        ("--quality 0.5 --model tiny-cw1", "tiny-cw1 was trained for one rate"),
+        ("--quality 0.5 --model tiny-cw1", "tiny-cw1 codes grey images"),
         ("--bpp 1 --model tiny-photo", "no quality to choose: take tiny-any"),
         ("--quality 0.5 --model nope", "unknown model 'nope'"),
     ],
@@ -239,10 +243,10 @@ def test_a_digit_goes_to_the_model_of_photographs_where_only_that_has_what_is_wa
         ("--roi nothing.png", "nothing.png: No such file"),
         ("--roi digit.png", "size, 64x96, got 40x33"),
         ("--roi photo.png", "is in colour: a mask is a grey picture"),
-        ("--roi mask.png --roi-weight 0", "roi_weight: expected a number above 0"),
+        ("--roi mask.png --roi-weight 0", "roi_weight must"),
         ("--roi-weight 0.5", "give --roi too"),
         ("--importance 0.5", "has no importance map to scale"),
-        ("--model tiny-cw1 --effort 2", "tiny-cw1 knows neither regions (roi) nor effort"),
+        ("--model tiny-cw1 --effort 2", "tiny-cw1 codes grey images"),
         ("--model tiny-any --effort 2", "tiny-any knows neither regions (roi) nor effort"),
     ],
 )
