@@ -210,7 +210,7 @@ def _read_card(path: Path) -> tuple[dict, Experiment]:
         raise ValueError(f"its name is not that of its experiment, {experiment.name}")
     for key, kind in _CARD_KINDS.items():
         if not isinstance(card.get(key, kind()), kind):
-            raise ValueError(f"its {key} must be a {kind.__name__}")
+            raise ValueError(f"its {key} must be of type {kind.__name__}")
     return card, experiment
 
 
