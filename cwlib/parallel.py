@@ -112,8 +112,8 @@ def heard(handler: Callable[[int, object], None] | signal.Handlers) -> Iterator[
                     before[stop] = signal.signal(stop, handler)
         yield
     finally:
-        for stop, handler in before.items():
-            signal.signal(stop, handler)
+        for stop, old in before.items():
+            signal.signal(stop, old)
 
 
 def share_statistics(net: nn.Module, team: Team) -> nn.Module:

@@ -311,8 +311,7 @@ class _Loop:
         row |= {k: v for k, v in means.items() if k not in ("loss", "mse")}
         self.curve.append({k: round(v, 6) for k, v in row.items()})
         bar.n = round(1000 * share)
-        with contextlib.suppress(OSError):  # a terminal that was closed does not end a training
-            bar.set_postfix(step=self.step, dB=f"{row['psnr']:.2f}", bpp=f"{row.get('bpp', 0):.4f}")
+        bar.set_postfix(step=self.step, dB=f"{row['psnr']:.2f}", bpp=f"{row.get('bpp', 0):.4f}")
 
     def stop(self, what: str) -> NoReturn:
         """All processes stop in the same step; one of them says why."""

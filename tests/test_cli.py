@@ -866,6 +866,7 @@ def test_text_files_are_utf8_whatever_the_language_of_the_system():
     "words",
     [
         "train tiny-cw --steps 1 --out there/weights",
+        "train tiny-cw --steps 1 --out in-there",
         "train tiny-cw --steps 1 --runs there/runs",
         "eval tiny-cw --out there/r.json",
         "study tiny --out there/r.json",
@@ -874,6 +875,7 @@ def test_text_files_are_utf8_whatever_the_language_of_the_system():
 )
 def test_a_place_that_cannot_be_written_is_told_before_the_work(complaint, monkeypatch, words):
     Path("there").write_text("a file, not a folder", encoding="utf-8")
+    Path("in-there/tiny-cw.safetensors").mkdir(parents=True)
     for owner, work in (
         (training.catalogue, "build"),
         (evaluation, "mnist"),

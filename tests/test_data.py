@@ -364,8 +364,10 @@ def test_ctrl_c_leaves_no_partial_file(moment, server, shelf, monkeypatch):
     assert data.fetch("toy")[0].status == "downloaded"
 
 
-def test_a_cache_that_cannot_be_made_is_data_unavailable(server, shelf, monkeypatch):
-    (shelf / "cache").write_text("a file where the folder should be", encoding="utf-8")
+@pytest.mark.parametrize("where", ["cache", "cache/toy/toy.bin/in the way"])
+def test_a_cache_that_cannot_be_written_is_data_unavailable(server, shelf, monkeypatch, where):
+    (shelf / where).parent.mkdir(parents=True, exist_ok=True)
+    (shelf / where).write_text("a file where the cache should be, or in a folder", encoding="utf-8")
     _mirrors(monkeypatch, f"{server}/good")
     with pytest.raises(data.DataUnavailable, match="cannot save a download"):
         data.fetch("toy")

@@ -76,9 +76,7 @@ def from_chapter(book: Path, cite: Mapping) -> float:
 
     `find` is a regular expression whose group is the number. Raises ValueError where it is not.
     """
-    cells = json.loads((Path(book) / f"{cite['chapter']}.ipynb").read_text(encoding="utf-8"))[
-        "cells"
-    ]
+    cells = _cells(Path(book) / f"{cite['chapter']}.ipynb")
     outputs = [o for c in cells if c["id"] == cite["cell"] for o in c.get("outputs", ())]
     text = "\n".join("".join(_readable(output)) for output in outputs)
     found = re.search(cite["find"], text)
