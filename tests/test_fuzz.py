@@ -2,9 +2,11 @@
 
 import importlib.util
 import os
+import random
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -12,7 +14,8 @@ import damage
 import numpy as np
 import pytest
 
-from cwlib import StreamError
+import cwlib
+from cwlib import StreamError, codec, zoo
 from cwlib.coding import stream
 
 SCRIPT = Path(__file__).resolve().parent.parent / "scripts" / "fuzz.py"
@@ -125,6 +128,24 @@ def test_kinds_of_refusals_do_not_depend_on_the_stream(fuzz):
     assert fuzz.kind("no model here has the identity deadbeef: there are a, b") == (
         "no model here has the identity #"
     )
+
+
+def test_forged_streams_are_sound_and_reach_past_the_coders(fuzz, both_zoo):
+    rng, outcomes = random.Random(1), {}
+    for model in fuzz.all_models(cwlib):
+        outcomes[model.name] = []
+        for _ in range(30):
+            blob = fuzz.forged(rng, model)
+            assert fuzz.is_sealed(blob) and blob[3:7] == model.model_id
+            with suppress(StreamError):
+                outcomes[model.name].append(codec.decompress(blob).shape == fuzz.stated_shape(blob))
+    assert all(found and all(found) for found in outcomes.values()), outcomes
+
+
+def test_every_model_that_a_stream_can_name_is_asked(fuzz):
+    named = {model.model_id for model in fuzz.all_models(cwlib)}
+    assert named == {zoo.load(n).model_id for n in [*zoo.names(), *zoo.study_names()]}
+    assert {zoo.load(n).experiment.model for n in zoo.study_names()} > {"quantised", "channels"}
 
 
 def test_a_short_plain_run_finds_nothing_and_says_what_it_did(tmp_path):
