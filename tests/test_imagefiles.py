@@ -13,7 +13,7 @@ import pytest
 import scenes
 from PIL import Image
 
-from cwlib import imagefiles
+from cwlib import data, imagefiles
 
 FILES = Path(__file__).parent / "pictures"  # encoded by imagecodecs: Pillow makes none of these
 GREY = scenes.scene(20, 30)[..., 0]
@@ -178,6 +178,15 @@ GREY16 = GREY.astype(np.uint16) * 250
 def test_samples_of_other_kinds_are_refused(content):
     with pytest.raises(ValueError, match="^in has other samples than 8-bit unsigned ones"):
         imagefiles.decode(content, "in")
+
+
+@pytest.mark.parametrize(
+    "content", [png(16, 2, bytes(range(12))), tiff(np.int8([[-40, 5]]), t339=[2])]
+)
+def test_photographs_to_train_on_pass_the_same_check(tmp_path, content):
+    (tmp_path / "deep.png").write_bytes(content)
+    with pytest.raises(ValueError, match="deep.png has other samples than 8-bit unsigned ones"):
+        data.photos(tmp_path)[0]
 
 
 TURNED = Image.fromarray(RGB).rotate(180)

@@ -69,8 +69,8 @@ NOTHING = "; nothing was written"
 WHAT_IS_KEPT = """
 
 Grey pictures stay grey, colour ones come back as RGB, both upright. What neither can hold exactly
-is refused: transparent pixels, more than 8 bits, CMYK, several pictures in a file. Colour profiles
-and other notes beside the pixels are not kept."""
+is refused: transparent pixels, other samples than 8-bit unsigned ones, CMYK, several pictures in a
+file. Colour profiles and other notes beside the pixels are not kept."""
 
 
 def _coding(add: Callable[..., argparse.ArgumentParser]) -> None:
