@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,10 @@ from cwlib import data, zoo
 # Under CI the examples are the same in every run: a red run then says something about the change.
 settings.register_profile("cwlib", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("cwlib")
+
+# A shell lets what it runs in the background ignore Ctrl-C, and all that this starts in turn.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

@@ -891,7 +891,8 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(complaint, monke
 # --- breaking off --------------------------------------------------------------------------------
 
 CHILD = """
-import sys
+import signal, sys
+signal.alarm(300)  # a run that hears nothing ends all the same
 sys.path.insert(0, sys.argv[1])
 import numpy, strokes
 from cwlib import cli, data, training
