@@ -19,6 +19,7 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
+_OPEN_FILES = ("/dev/fd/", "/dev/std", "/proc/")  # what is before and behind is not ours there
 LEFT_OVER_SECONDS = 3600.0  # the age from which no writer can still be at work on its part
 
 
@@ -110,6 +111,8 @@ def _plain_file(path: Path) -> Path | None:
         return None
     if mode is not None and not stat.S_ISREG(mode):  # a folder, a disk, a socket
         raise OSError("it is there and is not a plain file")
+    if mode is not None and os.path.abspath(path).startswith(_OPEN_FILES):
+        raise OSError("it is a file that is open already: use the name of that file")
     real = Path(os.path.realpath(path))
     if not real.parent.is_dir():
         raise OSError(f"there is no folder {real.parent if path.is_symlink() else path.parent}")

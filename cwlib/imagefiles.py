@@ -61,6 +61,8 @@ def _what_would_be_lost(picture: Image.Image, content: bytes) -> str:
     kind = "JPEG" if picture.format == "MPO" else picture.format
     if not _IS_EIGHT_BITS[kind](picture, content):
         return "has other samples than 8-bit unsigned ones: convert it to 8 bits first"
+    if picture.format == "PPM" and _another_behind(picture, content):
+        return "holds several pictures (pages?): save the one you mean as a file"
     if picture.mode not in _MODES:
         return f"is a {picture.mode} picture, not RGB: convert it to RGB first, with some loss"
     tags = picture.tag_v2 if picture.format == "TIFF" else {}
@@ -82,6 +84,14 @@ def _others_are_previews(picture: Image.Image) -> bool:
             others.append(picture.size)
     picture.seek(0)
     return picture.size not in others
+
+
+def _another_behind(picture: Image.Image, content: bytes) -> bool:
+    """Whether a PNM file goes on with a picture, as P4 to P6 may and Pillow does not tell."""
+    width, height = picture.size
+    row = {b"P4": -(-width // 8), b"P5": width, b"P6": 3 * width}.get(content[:2])
+    start = picture.tile[0][2]  # of the pixels
+    return row is not None and content[start + height * row :].lstrip()[:1] == b"P"
 
 
 # --- what a file says of its samples: whether all are unsigned and of at most 8 bits --------------

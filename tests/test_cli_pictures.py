@@ -278,6 +278,10 @@ def test_what_is_read_is_not_written_over(complaint):
     assert "is the file to be read" in complaint("compress photo.png mask.png --roi mask.png")
     own = "own.safetensors"
     assert "is the file to be read" in complaint(f"compress photo.png {own} --model {own}")
+    Image.fromarray(PHOTO[..., 0]).save("mask", "PNG")
+    Path("own.json").write_bytes(b"a card")
+    assert "is the file to be read" in complaint("compress photo.png mask --roi mask")
+    assert "is the file to be read" in complaint(f"compress photo.png own.json --model {own}")
     Path("stream.png").write_bytes(at_quality(0.5))
     assert "is the file to be read" in complaint("decompress stream.png stream.png")
     assert stream("photo.png") == before and stream("stream.png") == at_quality(0.5)

@@ -80,6 +80,21 @@ def test_a_picture_goes_through_standard_input_and_output_and_back(piped):
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(picture))), codec.decompress(blob))
 
 
+def test_the_device_of_standard_output_gets_the_stream_and_nothing_else(piped):
+    blob, said = piped("compress photo.png /dev/stdout")
+    assert blob == codec.compress(zoo.load("tiny-photo"), PHOTO)
+    assert said.startswith(f"50x70 RGB -> {len(blob)} bytes")
+
+
+@pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="no /dev/stdin on this system")
+def test_the_file_behind_standard_input_is_not_replaced():
+    before = Path("photo.png").read_bytes()
+    command = '"$0" -m cwlib compress - photo.png < photo.png'
+    done = subprocess.run(["sh", "-c", command, sys.executable], capture_output=True, text=True)
+    assert done.returncode == 2 and "it is the file to be read" in done.stderr
+    assert Path("photo.png").read_bytes() == before
+
+
 def test_a_file_may_be_called_as_standard_input_is():
     assert files.place("-") == files.STANDARD
     assert files.place("./-") == Path("-") != files.STANDARD

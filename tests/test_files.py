@@ -115,6 +115,18 @@ def test_a_device_stays_a_device(tmp_path):
     assert Path("/dev/null").is_char_device() and Path("/dev/full").is_char_device()
 
 
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="no /dev/stdout on this system")
+def test_a_file_that_somebody_writes_to_is_not_replaced_by_the_name_of_its_descriptor(tmp_path):
+    with open(tmp_path / "log", "w+b") as log:
+        log.write(b"mine")
+        log.flush()
+        for name in (f"/dev/fd/{log.fileno()}", f"/proc/self/fd/{log.fileno()}"):
+            for attempt in (files.check_place, lambda path: files.write(path, b"new")):
+                with pytest.raises(OSError, match=f"^cannot write {name}: it is a file that is"):
+                    attempt(Path(name))
+        assert (tmp_path / "log").read_bytes() == b"mine"
+
+
 # --- what cannot be written ----------------------------------------------------------------------
 
 

@@ -208,6 +208,15 @@ def test_several_pictures_in_a_file_are_refused(content):
         imagefiles.decode(content, "in")
 
 
+@pytest.mark.parametrize("between", [b"", b"\n"], ids=["at once", "after a line"])
+@pytest.mark.parametrize("mode", ["1", "L", "RGB"])
+def test_pages_one_after_another_as_programs_send_them_are_refused(mode, between):
+    page = saved(TURNED.convert(mode), "PPM")
+    with pytest.raises(ValueError, match="^in holds several pictures"):
+        imagefiles.decode(page + between + page, "in")
+    assert (imagefiles.decode(page, "in") == imagefiles.decode(page + b"\n\0", "in")).all()
+
+
 def test_the_preview_in_a_raw_photograph_is_not_the_photograph():
     with pytest.raises(ValueError, match="^in shows a preview of a raw photograph"):
         imagefiles.decode(tiff(GREY, t254=[1]), "in")

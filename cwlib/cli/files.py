@@ -33,7 +33,7 @@ class UsageError(ValueError):
 
 def place(word: str) -> Place:
     """Where a word of the command line leads: STANDARD or a path."""
-    return STANDARD if word == STANDARD else path(word)
+    return STANDARD if word in (STANDARD, "/dev/stdout") else path(word)
 
 
 def path(word: str) -> Path:
@@ -78,7 +78,9 @@ def read_picture(source: Place) -> np.ndarray:
 def check_place(target: Place, *sources: Place) -> None:
     """Raises UsageError or OSError where nothing can be written; to be asked before the work."""
     if target != STANDARD:
-        cwlib.files.check_place(target, *(s for s in sources if s != STANDARD))
+        # no such file on Windows: there nothing is compared with standard input
+        found = ("/dev/stdin" if source == STANDARD else source for source in sources)
+        cwlib.files.check_place(target, *found)
     elif sys.__stdout__ is None:
         raise UsageError("standard output is closed: name a file")
     elif sys.stdout.isatty():

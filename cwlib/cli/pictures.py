@@ -19,7 +19,9 @@ PHOTO_MODEL, QUALITY = "photo", 0.5  # for all other pictures: many rates, and t
 
 def compress(args: argparse.Namespace) -> None:
     """`cwlib compress`: a picture to a stream."""
-    named = (word for word in (args.roi, args.model) if word and "." in word)
+    named = [word for word in (args.roi, args.model) if word]  # as files, or by another name
+    weights = [word for word in named if word.endswith(".safetensors")]
+    named += [f"{word.removesuffix('.safetensors')}.json" for word in weights]  # their cards
     files.check_place(args.output, args.input, *map(files.place, named))
     image = files.read_picture(args.input)
     from cwlib import codec, zoo  # seconds: what is wrong with the files is told before
