@@ -421,7 +421,6 @@ def import_cwlib(instrument: bool) -> ModuleType:
     """cwlib; for libFuzzer with a counter on every branch, and after the switch of the coders."""
     if not instrument:
         import cwlib.codec
-        import cwlib.zoo
 
         return cwlib
     try:

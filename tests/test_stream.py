@@ -79,7 +79,7 @@ def test_on_a_digit_all_but_the_payload_is_at_most_20_bytes(sizes):
         (MODEL, 1, -1, 1, []),
         (MODEL, 1, 2**32, 1, []),
         (MODEL, 1, 1, 4, []),
-        (MODEL, 1, 1, 1, 17 * [b""]),
+        (MODEL, 1, 1, 1, 129 * [b""]),
     ],
 )
 def test_pack_refuses_what_unpack_would_refuse(arguments):
@@ -138,8 +138,8 @@ def test_read_header_checks_the_checksum_too():
         ("8101 8101", "ends before its number of channels"),
         ("8101 01 01", "ends inside its number of sections"),
         ("01 01 01 04 00 00", "4 sections do not fit in the 2 bytes left"),
-        ("01 01 01 ffffffff0f 00", "4294967295 sections: at most 16 exist"),
-        ("01 01 01 11" + 16 * "00", "17 sections: at most 16 exist"),
+        ("01 01 01 ffffffff0f 00", "4294967295 sections: at most 128 exist"),
+        ("01 01 01 8101" + 128 * "00", "129 sections: at most 128 exist"),
         ("01 01 01 02 05 61", "section 0 claims 5 bytes, 1 are left"),
         ("01 01 01 02 ffffffff0f 61", "section 0 claims 4294967295 bytes"),
         ("01 01 01 02 80 61", "section 0 claims 12416 bytes, 0 are left"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +39,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(tmp_path, monkeypatch):
 
     def interrupted(loop, *args):
         if loop.step == 3:
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGINT)
         step(loop, *args)
 
     monkeypatch.setattr(training._Loop, "one_step", interrupted)

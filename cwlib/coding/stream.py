@@ -7,7 +7,7 @@
     1 to 5   height in pixels, varint
     1 to 5   width in pixels, varint
     1        channels, 1 or 3
-    1        number of sections, varint, at most 16
+    1        number of sections, varint, at most 128
     -        the sections one after another: each but the last begins with its length in bytes
              (varint, 1 to 5); the last runs up to the checksum
     4        CRC-32 of all the bytes before it, little-endian
@@ -26,7 +26,7 @@ VERSION = 1
 MODEL_ID_BYTES = 4
 CRC_BYTES = 4
 MAX_VARINT = 2**32 - 1
-MAX_SECTIONS = 16  # no model writes more than 4
+MAX_SECTIONS = 128  # models write up to 4, `relatives.lossless` nine for each halving
 #: magic, version, model id, one byte each for height, width, channels and number of sections, CRC
 MIN_BYTES = len(MAGIC) + 1 + MODEL_ID_BYTES + 4 + CRC_BYTES
 
