@@ -315,6 +315,7 @@ def test_a_name_in_place_of_a_model_is_told_what_to_pass(tiny_zoo, step):
         (DIGIT[None] / 255.0, TypeError, "uint8 pixels in 0..255, got float64"),
         (DIGIT, ValueError, r"\(16, 24\): pass image\[None\]"),
         (np.zeros((1, 8, 8, 3), np.uint8), ValueError, "codes grey images"),
+        (np.zeros((8, 9, 3), np.uint8), ValueError, r"\(8, 9, 3\): pass image\[None\]"),
         (np.zeros((1, 0, 8), np.uint8), ValueError, "at least 1x1"),
         (DIGIT[None].tolist(), TypeError, "got list"),
     ],
@@ -515,6 +516,21 @@ def test_a_net_that_is_not_ready_is_refused_by_name(coded, spoil):
             codec.compress(model, image)
         model.net.float().eval()
         codec.compress(model, image)
+
+
+def explode(net):
+    with torch.no_grad():
+        for p in net.parameters():
+            p.fill_(torch.nan)
+
+
+def test_a_net_that_went_astray_is_named(coded):
+    folder, found = coded
+    for name, (image, *_) in found.items():
+        model = zoo.load(folder / f"{name}.safetensors")
+        explode(model.net)
+        with pytest.raises(ValueError, match=f"^{name} makes no finite numbers of this image"):
+            codec.compress(model, image)
 
 
 # --- damage --------------------------------------------------------------------------------------

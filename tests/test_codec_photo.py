@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import damage
 import numpy as np
@@ -151,11 +152,12 @@ def test_a_size_is_kept_and_used(model, bpp, effort):
     assert (0.75 if effort else 0.95) * most < len(blob) <= most
 
 
-def test_a_size_below_all_qualities_is_refused(model):
+@pytest.mark.parametrize("bpp", [0.01, Fraction(1, 100)])
+def test_a_size_below_all_qualities_is_refused(model, bpp):
     with pytest.raises(
         ValueError, match=r"tiny-own codes this picture in 0\.\d+ to .* not in 0\.01"
     ):
-        codec.compress_to(model, IMAGE, 0.01)
+        codec.compress_to(model, IMAGE, bpp)
 
 
 @pytest.mark.parametrize(

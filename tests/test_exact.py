@@ -70,6 +70,13 @@ def test_units_are_as_fine_as_the_bound_allows():
         Layer.from_reals(w, b, 255, LIMITS, 4 * units)
 
 
+@pytest.mark.parametrize("spoil", [lambda u: 0 * u, lambda u: u - 0.5, lambda u: u[:1]])
+def test_units_that_no_model_has_are_refused(spoil):
+    w, b = reals(1)
+    with pytest.raises(ValueError, match="units are powers of two"):
+        Layer.from_reals(w, b, 255, LIMITS, spoil(finest_units(w, b, 255)))
+
+
 @pytest.mark.parametrize("bad", [1e9, np.inf, np.nan])
 def test_weights_that_are_too_large_are_refused(bad):
     w, b = reals(1)

@@ -143,7 +143,7 @@ def compress_to(
         least, most = (8 * len(encode(level)) / pixels for level in (choices[0], choices[-1]))
         raise RateTooLow(
             f"{model.name} codes this picture in {math.ceil(1e4 * least) / 1e4:.4f} to {most:.4f} "
-            f"bits a pixel (quality 0 to 1), not in {bpp:g}"
+            f"bits a pixel (quality 0 to 1), not in {float(bpp):g}"
         )
     return blob
 

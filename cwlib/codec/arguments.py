@@ -29,6 +29,15 @@ def trained(model: TrainedModel) -> TrainedModel:
     return model
 
 
+def check_finite(model: TrainedModel, *parts: torch.Tensor | None) -> None:
+    """Raises ValueError where what a net makes is no number, as with weights that went astray."""
+    if not all(part.isfinite().all() for part in parts if part is not None):
+        raise ValueError(
+            f"{model.name} makes no finite numbers of this image: its weights are damaged, or its "
+            "training went astray"
+        )
+
+
 def share(name: str, value: float) -> float:
     """A number of 0..1. Raises TypeError, ValueError."""
     if not isinstance(value, Real):
@@ -63,7 +72,7 @@ def picture(family: ModuleType, model: TrainedModel, image: np.ndarray) -> np.nd
 def pictures(family: ModuleType, model: TrainedModel, images: np.ndarray) -> np.ndarray:
     """uint8 pictures of one shape, (N, H, W) or (N, H, W, 3). Raises TypeError, ValueError."""
     images = pixels(images, "images")
-    one_in_colour = images.ndim == 3 and images.shape[2] == 3 and 3 in family.CHANNELS
+    one_in_colour = images.ndim == 3 and images.shape[2] == 3
     if images.ndim not in (3, 4) or (one_in_colour and len(images) > 1):
         raise ValueError(
             f"expected several images, (N, H, W) or (N, H, W, 3), got shape {images.shape}: "

@@ -52,6 +52,7 @@ def analyse(
     """uint8 images (N, H, W) -> one Latents each; watch: not used, there are no stripes."""
     x = torch.from_numpy(_pad(images)).unsqueeze(1).float() / 255  # (N, 1, H8, W8)
     z, m = model.net.analyse(x)
+    arguments.check_finite(model, z, m)
     if m is None and importance != 1.0:
         raise ValueError(f"{model.name} has no importance map: importance must be 1")
     symbols, levels = model.net.symbols(z, None if m is None else importance * m)

@@ -282,7 +282,9 @@ def _reals(
     x = to_tensor(image, step(model))
     where = levels(model, level, regions, *(side // PATCH for side in x.shape[2:]))
     s = shares(model, where)
-    return x, where, s, *transform(model, x, s, watch)
+    z, y = transform(model, x, s, watch)
+    arguments.check_finite(model, z, y)
+    return x, where, s, z, y
 
 
 def _quantised(

@@ -96,6 +96,7 @@ def quantise(
     """
     v = model.net.before_rounding(z, importance, m)
     y = torch.round(model.net.h_a(v.abs()))
+    arguments.check_finite(model, v, y)
     return Latents(_whole(v.round()[0]), _whole(y[0]), round(LEVELS * importance))
 
 

@@ -59,8 +59,11 @@ class Layer:
         weight: (C_out, C_in, k, k), bias: (C_out,), in units of the output's activations for each
         unit of the input's; units: (C_out,) powers of two, of the float type to compute in: see
         `finest_units`. largest: what |a_in| can be, for all channels or (C_in,). Raises ValueError
-        where sums could overflow.
+        for other units and where sums could overflow.
         """
+        in_range = (units >= 1) & (units <= UNIT_MAX) & (np.frexp(units)[0] == 0.5)
+        if units.shape != bias.shape or not in_range.all():
+            raise ValueError("units are powers of two up to 2^20, one for each output channel")
         w = weight.astype(np.float64).transpose(2, 3, 0, 1)
         u = units.astype(np.float64)[:, None]
         layer = cls(
