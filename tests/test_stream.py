@@ -1,5 +1,6 @@
 """The file format, held to bytes that were spelt by hand."""
 
+import array
 import random
 import struct
 import tracemalloc
@@ -48,6 +49,14 @@ def test_unpack_reads_the_golden_bytes():
 
 def test_any_bytes_like_object_is_read():
     assert unpack(bytearray(GOLDEN)) == unpack(memoryview(GOLDEN)) == unpack(GOLDEN)
+
+
+def test_sections_are_taken_by_their_bytes_whatever_they_count():
+    wide = array.array("I", [1, 2, 3])
+    assert unpack(pack(MODEL, 1, 1, 1, [wide, b"xy"]))[1] == [wide.tobytes(), b"xy"]
+    for section in (3, "abc", None):
+        with pytest.raises(TypeError, match="a stream is bytes, got"):
+            pack(MODEL, 1, 1, 1, [section])
 
 
 @given(

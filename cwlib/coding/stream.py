@@ -51,7 +51,7 @@ def pack(model_id: bytes, height: int, width: int, channels: int, sections: list
     """The stream that holds `sections`; `unpack` takes it apart again.
 
     model_id: 4 bytes; height, width: pixels, 1 to 2**32 - 1; channels: 1 or 3.
-    Raises ValueError for anything that `unpack` would refuse.
+    Raises ValueError for anything that `unpack` would refuse, TypeError for what is not bytes.
 
     >>> pack(bytes.fromhex("1badc0de"), 128, 128, 1, [b"one"]).hex(" ")
     '43 57 01 1b ad c0 de 80 01 80 01 01 01 6f 6e 65 b6 14 38 df'
@@ -64,12 +64,12 @@ def pack(model_id: bytes, height: int, width: int, channels: int, sections: list
         raise ValueError(f"expected 1 channel (grey) or 3 (RGB), got {channels}")
     if len(sections) > MAX_SECTIONS:
         raise ValueError(f"a stream has at most {MAX_SECTIONS} sections, got {len(sections)}")
-    parts = [MAGIC, bytes([VERSION]), bytes(model_id)]
+    model_id, sections = as_bytes(model_id), [as_bytes(section) for section in sections]
+    parts = [MAGIC, bytes([VERSION]), model_id]
     parts += [_varint(height), _varint(width), bytes([channels]), _varint(len(sections))]
     for section in sections[:-1]:
-        parts += [_varint(len(section)), bytes(section)]
-    parts += [bytes(section) for section in sections[-1:]]
-    body = b"".join(parts)
+        parts += [_varint(len(section)), section]
+    body = b"".join(parts + sections[-1:])
     return body + struct.pack("<I", zlib.crc32(body))
 
 
