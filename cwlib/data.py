@@ -23,6 +23,7 @@ import urllib.error
 import urllib.request
 import zlib
 from collections.abc import Iterator, Sequence
+from operator import index
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -92,6 +93,8 @@ def resize_digits(images: np.ndarray, size: int = 128) -> np.ndarray:
     """
     if images.ndim != 3 or images.shape[1] != images.shape[2] or images.dtype != np.uint8:
         raise ValueError(f"expected uint8 (N, n, n), got {images.dtype} {images.shape}")
+    if (size := index(size)) < 1:  # Python's whole number: those of NumPy wrap around
+        raise ValueError(f"a side has at least 1 pixel, got {size}")
     weights, unit = _bilinear(images.shape[1], size)
     out = np.empty((len(images), size, size), np.uint8)
     for start in range(0, len(images), 256):  # a bounded float64 scratch, 34 MB at size 128

@@ -92,7 +92,7 @@ def _weights_in(folder: Path) -> list[Path]:
 def _path(name: str) -> Path:
     """Where the weights of that name are, or would be."""
     small = WEIGHTS / STUDIES / f"{name}.safetensors"
-    return small if small.exists() else WEIGHTS / f"{name}.safetensors"
+    return small if os.path.isfile(small) else WEIGHTS / f"{name}.safetensors"
 
 
 def load(name: str | os.PathLike) -> TrainedModel:

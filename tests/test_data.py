@@ -98,6 +98,15 @@ def test_resize_rounds_torchs_exact_value_at_any_size(images, size):
         assert np.abs(ours - theirs).max() <= 0.5 + 1e-3
 
 
+@pytest.mark.parametrize("size", [np.uint8(200), np.int8(100), np.int64(200)])
+def test_a_size_of_any_width_is_the_whole_number_it_says(size):
+    image = np.arange(28 * 28, dtype=np.uint16).reshape(1, 28, 28).astype(np.uint8)
+    assert np.array_equal(data.resize_digits(image, size), data.resize_digits(image, int(size)))
+    for wrong, error in ((0, ValueError), (-1, ValueError), (2.0, TypeError)):
+        with pytest.raises(error):
+            data.resize_digits(image, wrong)
+
+
 def test_resize_keeps_flat_images_and_size():
     flat = np.full((2, 28, 28), 255, np.uint8)
     assert np.all(data.resize_digits(flat) == 255)

@@ -67,6 +67,14 @@ def test_a_lossless_codec_has_no_psnr_at_all():
     assert "psnr" not in mean and mean["exact"] == 2
 
 
+@pytest.mark.parametrize(
+    ("rates", "errors"), [([], []), ([1.0], [float("nan")]), ([1.0, 2.0], [3.0])]
+)
+def test_nothing_measured_is_no_record(rates, errors):
+    with pytest.raises(ValueError, match="^e: nothing of d was measured, or not all of it"):
+        summarise("e", "d", rates, errors)
+
+
 def test_at_most_ten_single_images_are_kept():
     records = summarise("e", "d", [1.0] * 25, [4.0] * 25)
     assert [r["image"] for r in records] == ["mean", *range(10)]

@@ -80,6 +80,11 @@ def test_an_unknown_name_lists_what_there_is(tiny_zoo, name):
     assert all(known in str(caught.value) for known in TINY)
 
 
+def test_a_name_that_no_file_can_have_is_unknown():
+    with pytest.raises(zoo.UnknownModel, match="^unknown model 'nnn"):
+        zoo.load("n" * 300)
+
+
 def test_a_path_loads_weights_from_anywhere(tiny_zoo, tmp_path):
     elsewhere = tmp_path / "else"
     save(tiny.net("tiny-cw"), elsewhere)
@@ -382,7 +387,9 @@ FIRST = "net.g_a.0.weight"  # (8, 1, 3, 3) or (8, 1, 5, 5)
         ("tiny-photo", put("hyper.sizes", torch.zeros(8).int()), "expected 1 to .* intervals"),
         ("tiny-photo", put("hyper.cdfs", torch.zeros(3, 4).int()), "expected 8 tables"),
         ("tiny-own", put("hyper.sizes", torch.ones(5).int()), "expected 4 tables"),
-        ("tiny-own", put("units.h_s.0", torch.full((24,), 200).byte()), "too large"),
+        ("tiny-own", put("units.h_s.0", torch.full((24,), 20).byte()), "too large"),
+        ("tiny-own", put("units.h_s.0", torch.full((24,), 200).byte()), "powers of two"),
+        ("tiny-own", put("units.h_s.0", torch.zeros(1).byte()), "one for each output channel"),
     ],
 )
 def test_weights_that_are_not_those_of_the_experiment_are_refused(all_kinds, name, spoil, says):

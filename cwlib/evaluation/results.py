@@ -27,8 +27,11 @@ def summarise(
     """Mean record and single-image records from per-image bpp and MSE (0..255 scale).
 
     An image that came back exactly has no PSNR: `exact` counts these, the mean is over the rest.
+    Raises ValueError for no images, and for numbers that are none.
     """
     rates, errors = np.asarray(list(rates)), np.asarray(list(errors))
+    if not rates.size or rates.shape != errors.shape or not np.isfinite([rates, errors]).all():
+        raise ValueError(f"{experiment}: nothing of {dataset} was measured, or not all of it")
     with np.errstate(divide="ignore"):
         psnr = 10 * np.log10(255**2 / errors)
     base = {"experiment": experiment, "dataset": dataset, **more}
