@@ -30,7 +30,7 @@ def setting(record: dict) -> tuple:
     # the others have one for each image
     fixed = record.get("kind") in ("quality", "one-setting") and "lambda_2" not in record
     quality = record.get("quality") if fixed else None
-    keys = ("command", "experiment", "rate", "importance", "bits", "kind", "lambda_2")
+    keys = ("command", "experiment", "rate", "importance", "bits", "kind", "lambda_2", "roi")
     return (*(str(record.get(key)) for key in keys), str(quality))
 
 
