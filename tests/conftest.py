@@ -13,7 +13,7 @@ from browser import address, browser, html, phone, watched  # noqa: F401 (fixtur
 from hypothesis import settings
 from needs import data_or_skip
 
-from cwlib import data, zoo
+from cwlib import cli, data, zoo
 
 # A busy machine makes single examples slow, which is no fault of the code under test.
 # Under CI the examples are the same in every run: a red run then says something about the change.
@@ -90,3 +90,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     except data.DataUnavailable as error:
         for item in cells:
             item.add_marker(pytest.mark.skip(reason=" ".join(str(error).split())))
+
+
+@pytest.fixture
+def complaint(capsys):
+    """Run the command, expect a failure, return the one line that it says."""
+
+    def run(*words: object, status: int = 2) -> str:
+        assert cli.main([str(word) for word in words]) == status
+        out, err = capsys.readouterr()
+        assert out == "" and err.startswith("cwlib: ")
+        assert err.endswith("\n") and err.count("\n") == 1
+        return err[len("cwlib: ") : -1]
+
+    return run

@@ -55,20 +55,6 @@ def picture(tmp_path):
     return path
 
 
-@pytest.fixture
-def complaint(capsys):
-    """Run the command, expect a failure, return the one line that it says."""
-
-    def run(*words: object, status: int = 2) -> str:
-        assert cli.main([str(w) for w in words]) == status
-        out, err = capsys.readouterr()
-        assert out == ""
-        assert err.startswith("cwlib: ") and err.endswith("\n") and err.count("\n") == 1
-        return err[len("cwlib: ") : -1]
-
-    return run
-
-
 def compress(picture: Path, out: str = "d.cwc", model: str = "tiny-cw1", *more: str) -> int:
     return cli.main(["compress", str(picture), out, "--model", model, *more])
 

@@ -40,19 +40,6 @@ def here(weights, monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def complaint(capsys):
-    """Run the command, expect a failure, return the one line that it says."""
-
-    def run(*words: str, status: int = 2) -> str:
-        assert cli.main(list(words)) == status
-        out, err = capsys.readouterr()
-        assert out == "" and err.startswith("cwlib: ") and err.count("\n") == 1
-        return err[len("cwlib: ") : -1]
-
-    return run
-
-
-@pytest.fixture
 def piped(monkeypatch, capsys):
     """Run the command on some standard input: standard output and what is said on stderr."""
 
@@ -194,6 +181,8 @@ def wrapped(inner: Exception, outer: Exception) -> Exception:
         (OverflowError("too large"), "a fault of cwlib, which nobody foresaw: OverflowError: too"),
         (KeyError("x"), "a fault of cwlib, which nobody foresaw: KeyError: 'x' (test_cli_term"),
         (OSError(13, "Permission denied", "f.png"), "f.png: Permission denied"),
+        (OSError(2, "No such file", "out of memory.png"), "out of memory.png: No such file"),
+        (ValueError("out of memory.png is empty"), "out of memory.png is empty"),
     ],
 )
 def test_every_error_is_one_sentence_and_status_2(complaint, monkeypatch, error, says):

@@ -58,7 +58,11 @@ def _is_of_memory(error: BaseException | None) -> bool:
     import re
 
     while error is not None:
-        if isinstance(error, MemoryError) or re.search("(of|allocate) memory", str(error)):
+        if isinstance(error, OSError):  # whose text may hold the name of a file
+            said = error.strerror or ""
+        else:
+            said = "" if isinstance(error, ValueError | TypeError) else str(error)
+        if isinstance(error, MemoryError) or re.search("(of|allocate) memory", said):
             return True
         error = error.__cause__ or error.__context__
     return False
