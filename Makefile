@@ -40,9 +40,9 @@ book: $(INSTALLED)
 book-all: $(INSTALLED)
 	$(BUILD) --all
 
-# One call, so that one summary counts it all: tests, doctests of cwlib, the chapters' cells.
+# One call, so that one summary counts it all: tests, doctests, the chapters' cells.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest tests cwlib book --doctest-modules --ignore=book/_ext \
+	$(BIN)/python -m pytest tests cwlib benchmarks book --doctest-modules --ignore=book/_ext \
 	  --nbval-lax --nbval-current-env $(PYTEST_ARGS)
 
 notebooks: $(INSTALLED)

@@ -10,7 +10,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from cwlib import codec, data, files, metrics, viz, zoo
+from cwbook import figures
+from cwlib import codec, data, files, metrics, zoo
 
 ROOT = Path(__file__).resolve().parent.parent
 DIGITS = (0, 2, 4, 18)  # of the test set: a seven, a one, a four, a three
@@ -19,7 +20,7 @@ MODEL = "mnist-cw1"
 
 def main() -> None:
     """Three rows (digit, bits kept, decoded), one column per digit."""
-    viz.style()
+    figures.style()
     model = zoo.load(MODEL)
     images = data.resize_digits(data.mnist28("test")[0][list(DIGITS)])
     kept = np.array([0, 2, 4, 6])
@@ -37,7 +38,7 @@ def main() -> None:
         for ax in row:
             ax.set(xticks=[], yticks=[])
             ax.grid(False)
-    files.write(ROOT / "book" / "_static" / "hero.png", viz.as_png(axes[0, 0]))
+    files.write(ROOT / "book" / "_static" / "hero.png", figures.as_png(axes[0, 0]))
 
 
 if __name__ == "__main__":

@@ -19,10 +19,10 @@ import tempfile
 import time
 from pathlib import Path
 
-import fuzz
 import numpy as np
 import torch
 
+import fuzz
 from cwlib import codec, files, zoo
 from cwlib.coding import stream
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
 import tiny
 from browser import address, browser, html, phone, watched  # noqa: F401 (fixtures)
-from hypothesis import settings
-from needs import data_or_skip
-
 from cwlib import cli, data, zoo
+from needs import data_or_skip
 
 # A busy machine makes single examples slow, which is no fault of the code under test.
 # Under CI the examples are the same in every run: a red run then says something about the change.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import tiny
 import torch
 
+import tiny
 from cwlib import zoo
 from cwlib.models.hierarchical import Hierarchical
 

@@ -7,10 +7,10 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import scenes
 import torch
 from PIL import Image
 
+import scenes
 from cwlib import experiments, zoo
 from cwlib.models.photo import Photo
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-import tiny
 
+import tiny
 from cwlib import codec, zoo
 from cwlib.coding import context, huffman
 from cwlib.importance import READINGS

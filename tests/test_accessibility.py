@@ -7,6 +7,7 @@ settings: by measuring boxes, and with axe-core, which comes with axe-playwright
 from pathlib import Path
 
 import pytest
+
 from browser import Watched
 from test_book import toc_pages
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import strokes
 import torch
 
+import strokes
 from cwlib import batches, data, experiments, training
 from cwlib.models import autoencoders
 

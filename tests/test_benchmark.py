@@ -1,4 +1,4 @@
-"""The measurement behind `cwlib bench coders`: honest, complete, and ready for JSON."""
+"""The measurement behind `python -m benchmarks coders`: honest, complete, and ready for JSON."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from cwlib import benchmark
-from cwlib.benchmark import speed
+import benchmarks
+from benchmarks import speed
 from cwlib.coding import jit
 
 OURS = ("huffman", "rans", "rans, 2 lanes", "arithmetic")
@@ -17,7 +17,7 @@ OURS = ("huffman", "rans", "rans, 2 lanes", "arithmetic")
 
 @pytest.fixture(scope="module")
 def result() -> dict:
-    return benchmark.coders(n=50_000 if jit.COMPILED else 5_000, repeats=2)
+    return benchmarks.coders(n=50_000 if jit.COMPILED else 5_000, repeats=2)
 
 
 def test_there_are_large_small_and_sparse_cases(result):
@@ -32,7 +32,7 @@ def test_there_are_large_small_and_sparse_cases(result):
 def test_every_coder_that_suits_a_case_has_its_speeds_or_the_reason_why_not(result):
     for case, one_table in zip(result["cases"], [True, True, False, False, False], strict=True):
         kinds = {"any", "one" if one_table else "many"}
-        wanted = [coder.name for coder in benchmark.CODERS if coder.tables in kinds]
+        wanted = [coder.name for coder in benchmarks.CODERS if coder.tables in kinds]
         assert list(case["coders"]) == wanted
         for name, entry in case["coders"].items():
             if "skipped" in entry:
@@ -42,7 +42,7 @@ def test_every_coder_that_suits_a_case_has_its_speeds_or_the_reason_why_not(resu
 
 
 def test_a_ratio_is_our_speed_over_theirs(result):
-    rivals = {coder.name: coder.rival for coder in benchmark.CODERS}
+    rivals = {coder.name: coder.rival for coder in benchmarks.CODERS}
     for case in result["cases"]:
         for name, entry in case["coders"].items():
             assert entry.get("rival", "") == ("" if "skipped" in entry else rivals[name])
@@ -87,17 +87,17 @@ def test_our_huffman_coder_is_faster_than_bitarray_both_ways(result):
 
 def test_the_circumstances_are_recorded_and_all_of_it_is_json(result):
     assert json.loads(json.dumps(result)) == result
-    assert result["made_by"] == "cwlib bench coders"
+    assert result["made_by"] == "python -m benchmarks coders"
     assert {"repeats", "seed", "cpu_count", "compiled", "python", "numpy"} <= set(result)
     assert {"load_average_before", "load_average_after"} <= set(result)
     assert result["numpy"] == np.__version__
 
 
 def test_the_table_names_every_case_and_coder(result):
-    table = benchmark.format_table(result)
+    table = benchmarks.format_table(result)
     for case in result["cases"]:
         assert f"{case['case']} (ideal: {case['ideal_bytes']} bytes)" in table
-    for coder in benchmark.CODERS:
+    for coder in benchmarks.CODERS:
         listed = sum(coder.name in case["coders"] for case in result["cases"])
         assert table.count(f"  {coder.name}  ") == listed > 0
     assert all(len(line) <= 100 for line in table.splitlines())
@@ -105,27 +105,27 @@ def test_the_table_names_every_case_and_coder(result):
 
 def test_an_absent_peer_is_skipped_with_the_way_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "bitarray", None)
-    result = benchmark.coders(n=500, repeats=1, rows=benchmark.CODERS[:2])
+    result = benchmarks.coders(n=500, repeats=1, rows=benchmarks.CODERS[:2])
     entry = result["cases"][0]["coders"]["bitarray"]
     assert entry == {"skipped": "no bitarray: pip install bitarray"}
-    assert "skipped: no bitarray" in benchmark.format_table(result)
+    assert "skipped: no bitarray" in benchmarks.format_table(result)
 
 
 def test_a_peer_is_added_with_one_entry():
     def prepare(case):
         return case.symbols.tobytes, lambda data: np.frombuffer(data, dtype=np.int64)
 
-    raw = benchmark.Coder("raw", prepare, rival="huffman")
-    result = benchmark.coders(n=500, repeats=1, rows=(*benchmark.CODERS[:1], raw))
+    raw = benchmarks.Coder("raw", prepare, rival="huffman")
+    result = benchmarks.coders(n=500, repeats=1, rows=(*benchmarks.CODERS[:1], raw))
     entry = result["cases"][0]["coders"]["raw"]
     assert entry["bytes"] == 8 * 500 and entry["encode_ratio"] > 0
     assert "rival" not in result["cases"][2]["coders"]["raw"]  # no Huffman code there
 
 
 def test_a_coder_that_loses_symbols_stops_the_run():
-    liar = benchmark.Coder("liar", lambda case: (lambda: b"x", lambda data: case.symbols[:-1]))
+    liar = benchmarks.Coder("liar", lambda case: (lambda: b"x", lambda data: case.symbols[:-1]))
     with pytest.raises(RuntimeError, match="liar did not give back"):
-        benchmark.coders(n=500, repeats=1, rows=(liar,))
+        benchmarks.coders(n=500, repeats=1, rows=(liar,))
 
 
 def test_a_presorted_coder_gets_and_returns_the_symbols_in_the_order_of_their_tables():
@@ -135,15 +135,15 @@ def test_a_presorted_coder_gets_and_returns_the_symbols_in_the_order_of_their_ta
         given.append(case)
         return case.symbols.tobytes, lambda data: np.frombuffer(data, dtype=np.int64)
 
-    sorts = benchmark.Coder("sorts", prepare, presorted=True)
-    benchmark.coders(n=500, repeats=1, rows=(sorts,))
+    sorts = benchmarks.Coder("sorts", prepare, presorted=True)
+    benchmarks.coders(n=500, repeats=1, rows=(sorts,))
     assert len(given) == 5 and all((np.diff(case.indices) >= 0).all() for case in given)
 
 
 def test_the_seed_fixes_the_symbols():
     def sizes(seed):
-        rows = benchmark.CODERS[3:4]
-        cases = benchmark.coders(n=500, repeats=1, seed=seed, rows=rows)["cases"]
+        rows = benchmarks.CODERS[3:4]
+        cases = benchmarks.coders(n=500, repeats=1, seed=seed, rows=rows)["cases"]
         return [case["coders"]["rans"]["bytes"] for case in cases]
 
     assert sizes(1) == sizes(1) != sizes(2)
@@ -152,7 +152,7 @@ def test_the_seed_fixes_the_symbols():
 @pytest.mark.parametrize("arguments", [{"n": 499}, {"n": 500, "repeats": 0}])
 def test_a_run_without_symbols_or_rounds_is_refused(arguments):
     with pytest.raises(ValueError, match="expected n >= 500"):
-        benchmark.coders(**arguments)
+        benchmarks.coders(**arguments)
 
 
 def test_a_machine_that_tells_no_load_says_so():

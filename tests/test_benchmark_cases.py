@@ -7,7 +7,7 @@ from math import ceil, log2
 import numpy as np
 import pytest
 
-from cwlib.benchmark import Case, cases
+from benchmarks import Case, cases
 from cwlib.coding.tables import Tables
 
 

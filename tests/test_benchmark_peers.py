@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cwlib.benchmark import CODERS, Skipped, cases, peers
-from cwlib.benchmark.peers import peer
+from benchmarks import CODERS, Skipped, cases, peers
+from benchmarks.peers import peer
 
 RNG_SEED = 3
 CASES = cases.all_cases(2_000, np.random.default_rng(RNG_SEED))

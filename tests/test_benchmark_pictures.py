@@ -1,4 +1,4 @@
-"""The measurement behind `cwlib bench codec`."""
+"""The measurement behind `python -m benchmarks codec`."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
+import benchmarks
 import scenes
 import strokes
 import tiny
-
-from cwlib import baselines, benchmark, zoo
-from cwlib.benchmark import pictures
+from benchmarks import pictures
+from cwlib import baselines, zoo
 
 
 @pytest.fixture
 def result(tiny_weights, monkeypatch) -> dict:
     monkeypatch.setattr(zoo, "WEIGHTS", tiny_weights)
-    return benchmark.codec_speed(strokes.digits(2, 40), repeats=1)
+    return benchmarks.codec_speed(strokes.digits(2, 40), repeats=1)
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_models_of_photographs_do_not_get_digits_nor_the_other_way_round(
 ):
     monkeypatch.setattr(zoo, "WEIGHTS", tiny_weights)
     colour = strokes.digits(1, 40)[..., None].repeat(3, axis=-1)
-    found = benchmark.codec_speed(colour, repeats=1)["models"]
+    found = benchmarks.codec_speed(colour, repeats=1)["models"]
     assert set(found) == {*pictures.RIVALS, "CompressAI hyperprior"}
     peer = found["CompressAI hyperprior"]  # where it is not installed, it says so
     assert peer.get("encode_ms", 0) > 0 or "compressai" in peer["skipped"]
@@ -60,12 +61,12 @@ def test_models_of_photographs_do_not_get_digits_nor_the_other_way_round(
 
 def test_a_model_of_photographs_tells_the_share_of_coding(tiny_photo_weights, monkeypatch, quick):
     monkeypatch.setattr(zoo, "WEIGHTS", tiny_photo_weights)
-    result = benchmark.codec_speed(photo(), repeats=1)
+    result = benchmarks.codec_speed(photo(), repeats=1)
     row = result["models"]["tiny-photo"]
     assert 0 < row["tables_share"] < 1 and row["coding_share"] + row["tables_share"] < 1
     (line,) = (
         line
-        for line in benchmark.format_codec_table(result).splitlines()
+        for line in benchmarks.format_codec_table(result).splitlines()
         if line.split()[0] == "tiny-photo"
     )
     assert "% entropy coding" in line and "% exact nets" in line and "12 MiB" in line
@@ -125,9 +126,9 @@ def test_a_missing_plugin_is_skipped_with_its_reason(tiny_weights, monkeypatch):
     monkeypatch.setattr(
         baselines, "at_rate", lambda name, *a: (missing if name == "hevc" else real)(name, *a)
     )
-    result = benchmark.codec_speed(photo(), repeats=1)
+    result = benchmarks.codec_speed(photo(), repeats=1)
     assert "pillow-heif" in result["models"]["hevc"]["skipped"]
-    (line,) = (x for x in benchmark.format_codec_table(result).splitlines() if "hevc" in x)
+    (line,) = (x for x in benchmarks.format_codec_table(result).splitlines() if "hevc" in x)
     assert "skipped" in line and "pillow-heif" in line
 
 
@@ -141,17 +142,17 @@ def test_a_missing_rival_leaves_out_its_ratios_alone(tiny_weights, monkeypatch, 
         return real(name, image)
 
     monkeypatch.setattr(pictures, "_classical", without)
-    result = benchmark.codec_speed(strokes.digits(1, 40), repeats=1)
+    result = benchmarks.codec_speed(strokes.digits(1, 40), repeats=1)
     assert set(result["models"]["webp"]["ratios"]) == {"webp"}
-    assert "update it" in benchmark.format_codec_table(result)
+    assert "update it" in benchmarks.format_codec_table(result)
 
 
 def test_the_circumstances_are_recorded_and_all_of_it_is_json(result):
     assert json.loads(json.dumps(result)) == result
-    assert result["made_by"] == "cwlib bench codec" and result["cpu_count"]
+    assert result["made_by"] == "python -m benchmarks codec" and result["cpu_count"]
 
 
 def test_the_table_names_every_model(result):
-    lines = benchmark.format_codec_table(result).splitlines()
+    lines = benchmarks.format_codec_table(result).splitlines()
     assert [line.split()[0] for line in lines[1:-2]] == list(result["models"])
     assert "cores" in lines[-1]

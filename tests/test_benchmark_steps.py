@@ -1,4 +1,4 @@
-"""The measurement behind `cwlib bench train`."""
+"""The measurement behind `python -m benchmarks training`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from cwlib import benchmark, experiments
-from cwlib.benchmark import steps
+import benchmarks
+from benchmarks import steps
+from cwlib import experiments
 
 TINY = [
     replace(experiments.get("mnist-cae"), width=4, batch_size=2),
@@ -21,7 +22,7 @@ TINY = [
 
 @pytest.fixture(scope="module")
 def result() -> dict:
-    return benchmark.step_time(TINY, width=4, repeats=1)
+    return benchmarks.step_time(TINY, width=4, repeats=1)
 
 
 def test_every_family_has_an_experiment():
@@ -54,11 +55,11 @@ def test_the_peers_part_has_both_precisions_and_ratios_of_cpu_time(result):
 
 def test_all_of_it_is_json(result):
     assert json.loads(json.dumps(result)) == result
-    assert result["made_by"] == "cwlib bench train" and result["cpu_count"]
+    assert result["made_by"] == "python -m benchmarks training" and result["cpu_count"]
 
 
 def test_the_table_has_a_line_for_every_family_and_way(result):
-    text = benchmark.format_step_table(result)
+    text = benchmarks.format_step_table(result)
     for name in [*result["families"], *result["steps"]]:
         assert any(line.startswith(name) for line in text.splitlines()), name
     assert "2 x 128x128" in text and "GFLOP/s" in text and "cores" in text.splitlines()[-1]
@@ -73,10 +74,10 @@ def test_an_absent_peer_is_skipped_with_what_to_install(monkeypatch):
         return real(name, *args, **more)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    result = benchmark.step_time([], width=4, repeats=1)
+    result = benchmarks.step_time([], width=4, repeats=1)
     assert "pip install " in result["steps"]["CompressAI hyperprior"]["skipped"]
     assert "ratio" not in result["steps"]["ours, float32"]
-    assert "skipped" in benchmark.format_step_table(result)
+    assert "skipped" in benchmarks.format_step_table(result)
 
 
 def test_flop_are_two_for_each_product_in_place_ones_too():

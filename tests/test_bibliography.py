@@ -4,8 +4,9 @@ import re
 from collections import Counter
 from functools import cache
 
-import prose
 import pytest
+
+import prose
 
 BIBLIOGRAPHY = prose.BOOK / "references.bib"
 # Older than addresses, or their address could not be confirmed.

@@ -10,9 +10,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import check_notebooks
 import pytest
 import yaml
+
+import check_notebooks
 from check_notebooks import MACHINE, text_of
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -7,6 +7,7 @@ import re
 import shutil
 
 import pytest
+
 from browser import Watched
 from test_book import ROOT, toc_pages
 
@@ -159,7 +160,7 @@ def test_sandboxed_frame_as_in_colab_moves_too(watched, address):
     """A notebook output in Colab is an iframe without the rights of its page."""
     import numpy as np
 
-    from cwlib.widgets import Scrubber
+    from cwbook.widgets import Scrubber
 
     frames = [np.full((8, 8), 80 * i, np.uint8) for i in range(3)]
     widget = Scrubber(frames, ["a", "b", "c"], "Bits kept", "Grey")

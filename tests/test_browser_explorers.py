@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from browser import PHONE, Watched
 
-from cwlib.widgets import Explorer, Scrubber
+from browser import PHONE, Watched
+from cwbook.widgets import Explorer, Scrubber
 
 pytestmark = pytest.mark.browser
 

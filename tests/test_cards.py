@@ -1,13 +1,13 @@
-"""cwlib.cards: the HTML that it promises, read back with the standard library's parser."""
+"""cwbook.cards: the HTML that it promises, read back with the standard library's parser."""
 
 from __future__ import annotations
 
 import re
 
 import pytest
-from test_widgets import Tree
 
-from cwlib import cards
+from cwbook import cards
+from test_widgets import Tree
 
 
 def claim(**changes) -> dict:

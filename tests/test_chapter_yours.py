@@ -7,8 +7,9 @@ from pathlib import Path
 
 import matplotlib
 import pytest
-import scenes
 from PIL import Image
+
+import scenes
 
 CHAPTER = Path(__file__).resolve().parent.parent / "book" / "kodak" / "07-yours.ipynb"
 OTHER_PICTURES = {"fails-figure", "fails-table", "fails-verdict", "solution-4"}

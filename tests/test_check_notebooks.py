@@ -1,7 +1,8 @@
 """scripts/check_notebooks.py refuses what would not do in the book, and says why."""
 
-import check_notebooks
 import pytest
+
+import check_notebooks
 from test_book import notebooks
 
 

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+
 import scenes
 import strokes
 import tiny
-import torch
-
+from cwbook import measurements, results
 from cwlib import codec, data, evaluation, metrics, zoo
 from cwlib.coding import adaptive
-from cwlib.evaluation import claims, photos
+from cwlib.evaluation import photos
 
 RESULTS = Path(__file__).resolve().parent.parent / "book" / "results"
 
@@ -37,7 +38,7 @@ def two() -> photos.Photos:
 @pytest.mark.parametrize("name", ["tiny-cw", "tiny-cw1"])
 def test_bits_on_ink_and_on_paper_are_those_of_a_loop(both_zoo, pages, name):
     model = zoo.load(name)
-    found = claims.digit_map(model, pages.images)
+    found = measurements.digit_map(model, pages.images)
     with torch.no_grad():
         z, m = model.net.analyse(torch.from_numpy(pages.images).unsqueeze(1).float() / 255)
         levels = model.net.symbols(z, m)[1]
@@ -57,21 +58,21 @@ def test_the_psnr_is_that_of_files_and_shuffling_a_flat_map_changes_nothing(
     both_zoo, pages, name, monkeypatch
 ):
     model = zoo.load(name)
-    found = claims.digit_map(model, pages.images)
+    found = measurements.digit_map(model, pages.images)
     files = [codec.decompress(codec.compress(model, image)) for image in pages.images]
     wanted = [metrics.psnr(a, b) for a, b in zip(pages.images, files, strict=True)]
     assert found["psnr"] == pytest.approx(np.mean(wanted))
     assert found["shuffled_psnr"] != found["psnr"]
     real = model.net.analyse
     monkeypatch.setattr(model.net, "analyse", lambda x: (real(x)[0], 0 * real(x)[1] + 0.6))
-    flat = claims.digit_map(model, pages.images)
+    flat = measurements.digit_map(model, pages.images)
     assert flat["shuffled_psnr"] == flat["psnr"]
     assert flat["kept_on_ink"] == pytest.approx(flat["kept_on_paper"]) == 4
 
 
 def test_the_other_coder_makes_bytes_that_decode(both_zoo, pages):
     model = zoo.load("tiny-cw")
-    found = claims.other_coder(model, pages.images)
+    found = measurements.other_coder(model, pages.images)
     sizes = {"bpp": [], "huffman_bpp": []}
     for latents in codec.analyse(model, pages.images):
         symbols = latents.symbols.ravel()
@@ -86,7 +87,7 @@ def test_the_other_coder_makes_bytes_that_decode(both_zoo, pages):
 
 def test_every_digit_model_gets_the_records_that_it_can_have(both_zoo, pages):
     kinds = {}
-    for record in claims.records(pages):
+    for record in measurements.records(pages):
         assert record["dataset"] == "pages" and record["images"] == 3
         kinds.setdefault(record["experiment"], set()).add(record["kind"])
         json.dumps(record)
@@ -103,7 +104,7 @@ def test_every_digit_model_gets_the_records_that_it_can_have(both_zoo, pages):
 
 def test_a_photographs_map_is_described_by_plain_sums(both_zoo, two):
     model, image = zoo.load("tiny-photo"), two.images[0]
-    net, found = model.net, claims.photo_map(zoo.load("tiny-photo"), image)
+    net, found = model.net, measurements.photo_map(zoo.load("tiny-photo"), image)
     x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
     with torch.no_grad():
         z = net.g_a(x)
@@ -130,31 +131,31 @@ def test_an_open_mask_is_no_mask(both_zoo, two, monkeypatch):
         return torch.ones_like(m), torch.full_like(f, float(z.shape[1]))
 
     monkeypatch.setattr(model.net, "mask", wide_open)
-    found = claims.photo_map(model, two.images[0])
+    found = measurements.photo_map(model, two.images[0])
     assert (found.bpp, found.psnr, found.kept) == (found.open_bpp, found.open_psnr, 1.0)
 
 
 def test_roughness_sums_squared_steps():
     x = torch.tensor([[[[0.0, 3.0], [4.0, 4.0]]]])
-    assert claims._roughness(x) == 3**2 + 0**2 + 4**2 + 1**2
-    assert claims._roughness(torch.ones(1, 3, 5, 5)) == 0
+    assert measurements._roughness(x) == 3**2 + 0**2 + 4**2 + 1**2
+    assert measurements._roughness(torch.ones(1, 3, 5, 5)) == 0
 
 
 def test_texture_is_the_spread_behind_a_place():
     image = np.zeros((16, 24, 3), np.uint8)
     image[:8, 8:16] = np.where(np.arange(8)[:, None, None] % 2, 40, 0)  # stripes of 0 and 40
-    found = claims._texture(image, (2, 3))
+    found = measurements._texture(image, (2, 3))
     wanted = np.zeros((2, 3))
     wanted[0, 1] = np.log1p(20)  # half 0, half 40: a deviation of 20
     assert np.allclose(found, wanted)
 
 
 def test_photo_records_are_means_over_the_photographs(both_zoo, two, monkeypatch):
-    monkeypatch.setattr(claims, "memory_records", lambda: [{"kind": "memory"}])
-    records = claims.records(two)
+    monkeypatch.setattr(measurements, "memory_records", lambda: [{"kind": "memory"}])
+    records = measurements.records(two)
     maps = {r["experiment"]: r for r in records if r["kind"] == "map"}
     assert set(maps) == {"tiny-photo", "tiny-photo-wide"}  # tiny-photo-m has no mask
-    single = [claims.photo_map(zoo.load("tiny-photo"), image) for image in two.images]
+    single = [measurements.photo_map(zoo.load("tiny-photo"), image) for image in two.images]
     record = maps["tiny-photo"]
     assert record["images"] == 2 and record["winners"] == len({one.elected for one in single})
     for field in ("kept", "bpp", "detail", "elected_rank"):
@@ -169,7 +170,7 @@ def test_photo_records_are_means_over_the_photographs(both_zoo, two, monkeypatch
 def test_the_feature_loss_adds_no_parameter_and_keeps_more():
     m = replace(tiny.PHOTO_EXPERIMENTS["tiny-photo-m"], lambda_1=0.0)
     m_p = replace(m, lambda_1=10.0)
-    plain, with_features = claims.step_memory(m), claims.step_memory(m_p)
+    plain, with_features = measurements.step_memory(m), measurements.step_memory(m_p)
     assert plain["parameters"] == with_features["parameters"]
     assert with_features["saved_mib"] > 1.1 * plain["saved_mib"]
     assert with_features["gflop"] > 1.1 * plain["gflop"]
@@ -179,25 +180,31 @@ def test_vgg_adds_the_parameters_of_its_first_seven_convolutions():
     channels = [3, 64, 64, 128, 128, 256, 256, 256]
     by_hand = sum(9 * a * b + b for a, b in zip(channels, channels[1:], strict=False))
     m_p = replace(tiny.PHOTO_EXPERIMENTS["tiny-photo-m"], lambda_1=10.0)
-    vgg = claims.step_memory(replace(m_p, lambda_1_of="vgg-standin"))
-    assert vgg["parameters"] - claims.step_memory(m_p)["parameters"] == by_hand
+    vgg = measurements.step_memory(replace(m_p, lambda_1_of="vgg-standin"))
+    assert vgg["parameters"] - measurements.step_memory(m_p)["parameters"] == by_hand
 
 
 def test_the_steps_compared_are_those_of_m_and_m_p(monkeypatch):
-    monkeypatch.setattr(claims, "step_memory", lambda e: {"lambda_1": e.lambda_1, "w": e.width})
-    m, m_p, vgg = claims.memory_records()
+    monkeypatch.setattr(
+        measurements, "step_memory", lambda e: {"lambda_1": e.lambda_1, "w": e.width}
+    )
+    m, m_p, vgg = measurements.memory_records()
     assert (m["experiment"], m["lambda_1"], m["w"]) == ("kodak-m", 0.0, 128)
-    assert (m_p["experiment"], m_p["lambda_1"], m_p["w"]) == ("kodak-mp", claims.LAMBDA_1, 128)
-    assert vgg["lambda_1"] == claims.LAMBDA_1 and "VGG-16" in vgg["experiment"]
+    assert (m_p["experiment"], m_p["lambda_1"], m_p["w"]) == (
+        "kodak-mp",
+        measurements.LAMBDA_1,
+        128,
+    )
+    assert vgg["lambda_1"] == measurements.LAMBDA_1 and "VGG-16" in vgg["experiment"]
 
 
 # --- the paper's own baselines -------------------------------------------------------------------
 
 
 def test_the_targets_are_the_published_ones():
-    for number, (psnr, bpp) in claims.FIG_3.items():
+    for number, (psnr, bpp) in measurements.FIG_3.items():
         said = {
-            name: evaluation.one(RESULTS / "published.json", number, experiment=f"paper2-{name}")
+            name: results.one(RESULTS / "published.json", number, experiment=f"paper2-{name}")
             for name in ("jpeg", "jpeg2000")
         }
         assert (said["jpeg"]["psnr"], said["jpeg2000"]["bpp"]) == (psnr, bpp)
@@ -205,17 +212,17 @@ def test_the_targets_are_the_published_ones():
 
 def test_paper_2s_jpeg_is_made_again_to_the_last_digit(kodak_images):
     test = photos.Photos("kodak", (14,), (kodak_images[13],))
-    jpeg, jpeg2000 = claims.fig3_records(test)
-    said = evaluation.one(RESULTS / "published.json", 14, experiment="paper2-jpeg")
+    jpeg, jpeg2000 = measurements.fig3_records(test)
+    said = results.one(RESULTS / "published.json", 14, experiment="paper2-jpeg")
     assert round(jpeg["psnr"], 2) == pytest.approx(said["psnr"], abs=0.0101)
     assert jpeg["ms_ssim_luma"] == pytest.approx(said["ms_ssim"], abs=2e-4)
     assert jpeg["bpp"] == pytest.approx(said["bpp"], abs=5e-4)
     # of the colours it would be far off, and tables of its own halve the file
     assert abs(jpeg["ms_ssim"] - said["ms_ssim"]) > 0.03
     assert jpeg["own_tables_bpp"] < 0.55 * jpeg["bpp"]
-    assert jpeg2000["bpp"] <= claims.FIG_3[14][1]
+    assert jpeg2000["bpp"] <= measurements.FIG_3[14][1]
 
 
 def test_only_the_four_photographs_of_the_figure_are_coded():
     other = photos.Photos("kodak", (1,), (scenes.scene(64, 64),))
-    assert claims.fig3_records(other) == []
+    assert measurements.fig3_records(other) == []

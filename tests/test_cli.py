@@ -16,15 +16,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 import scenes
 import strokes
 import tiny
-from PIL import Image
-
-from cwlib import baselines, benchmark, cli, codec, data, evaluation, experiments, training, zoo
+from cwlib import baselines, cli, codec, data, evaluation, experiments, training, zoo
 from cwlib.cli import parser, pictures
 from cwlib.coding import stream
-from cwlib.evaluation import studies
 
 COMMANDS = ["compress", "decompress", "info", "train", "eval", "data", "models", "bench"]
 
@@ -111,15 +110,14 @@ def test_a_photo_is_taken_upright(tmp_path):
     assert codec.decompress(Path("d.cwc").read_bytes()).shape == (30, 20)
 
 
-def test_models_lists_models_experiments_and_studies(capsys):
+def test_models_lists_models_experiments_and_measurements(capsys):
     assert cli.main(["models"]) == 0
     out = capsys.readouterr().out
     for name in (*tiny.EXPERIMENTS, *tiny.PHOTO_EXPERIMENTS, "mnist-cw1-l0.03", "uniform"):
         assert name in out
     assert "jpeg2000" in out.split("--data kodak): ")[1]
-    to_train, studies = out.split("experiments without")[1].split("studies, small nets")
-    assert "small-mstar-low" in studies and "small-mstar-low" not in to_train
-    assert out.endswith("of these nets, seed 0 is here: none\n")  # the folder of this test
+    assert "small-mstar-low" not in out
+    assert out.endswith("small nets of the book's studies: none\n")  # the folder of this test
 
 
 # --- photographs ---------------------------------------------------------------------------------
@@ -785,7 +783,7 @@ def test_eval_training_needs_no_pictures_and_prints_no_curves(no_data, monkeypat
     )
     assert cli.main(["eval", "training", "--out", "r.json"]) == 0
     records = json.loads(Path("r.json").read_text(encoding="utf-8"))["records"]
-    assert {r["command"] for r in records} == {"cwlib eval training"}
+    assert {r["command"] for r in records} == {"python -m cwbook training"}
     assert {r["experiment"] for r in records} == {
         *tiny.EXPERIMENTS, *tiny.PHOTO_EXPERIMENTS, "mnist-cae",
     }  # fmt: skip
@@ -855,8 +853,6 @@ def test_text_files_are_utf8_whatever_the_language_of_the_system():
         "train tiny-cw --steps 1 --out in-there",
         "train tiny-cw --steps 1 --runs there/runs",
         "eval tiny-cw --out there/r.json",
-        "study tiny --out there/r.json",
-        "bench coders --out there/r.json",
     ],
 )
 def test_a_place_that_cannot_be_written_is_told_before_the_work(complaint, monkeypatch, words):
@@ -865,12 +861,9 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(complaint, monke
     for owner, work in (
         (training.catalogue, "build"),
         (evaluation, "mnist"),
-        (studies, "run"),
-        (benchmark, "coders"),
     ):
         monkeypatch.setattr(owner, work, None)  # would be a TypeError
     monkeypatch.setattr(data, "mnist28", lambda split: (strokes.digits(40), np.zeros(40)))
-    monkeypatch.setattr(experiments, "study", lambda name: None)
     assert "there" in complaint(*words.split())
 
 

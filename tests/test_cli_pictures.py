@@ -8,15 +8,15 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import gained
 import numpy as np
-import own
 import pytest
+from PIL import Image
+
+import gained
+import own
 import scenes
 import strokes
 import tiny
-from PIL import Image
-
 from cwlib import cli, codec, progress, zoo
 from cwlib.cli import pictures
 from cwlib.codec import photos

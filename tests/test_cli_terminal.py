@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import scenes
-import tiny
 from PIL import Image
 
 import cwlib
+import scenes
+import tiny
 from cwlib import cli, codec, zoo
 from cwlib.cli import commands, files, pictures, terminal
 

@@ -14,20 +14,20 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-import damage
-import gained
 import numpy as np
-import own
 import pytest
-import scenes
-import standins
-import strokes
-import tiny
 import torch
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+import damage
+import gained
+import own
+import scenes
+import standins
+import strokes
+import tiny
 from cwlib import StreamError, codec, data, zoo
 from cwlib.coding import huffman, stream
 

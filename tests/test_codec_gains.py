@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import gained
 import numpy as np
 import pytest
-import scenes
-import tiny
 import torch
 
+import gained
+import scenes
+import tiny
 from cwlib import codec, zoo
 from cwlib.codec import StreamError
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-import damage
 import numpy as np
-import own
 import pytest
 import torch
 from hypothesis import event, given
 from hypothesis import strategies as st
 
+import damage
+import own
 from cwlib import StreamError, codec, metrics, zoo
 from cwlib.codec import photo, precision, refine
 from cwlib.coding import adaptive, stream

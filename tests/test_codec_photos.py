@@ -9,15 +9,15 @@ import subprocess
 import sys
 from dataclasses import replace
 
-import damage
 import numpy as np
 import pytest
-import scenes
-import tiny
 import torch
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+import damage
+import scenes
+import tiny
 from cwlib import StreamError, codec, zoo
 from cwlib.codec import photos
 from cwlib.coding import stream

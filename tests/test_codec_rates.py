@@ -6,15 +6,15 @@ import bisect
 import re
 from pathlib import Path
 
-import damage
-import gained
 import numpy as np
 import pytest
-import scenes
-import tiny
 from hypothesis import given
 from hypothesis import strategies as st
 
+import damage
+import gained
+import scenes
+import tiny
 from cwlib import StreamError, codec, zoo
 from cwlib.codec import photos, rates
 

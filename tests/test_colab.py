@@ -20,10 +20,10 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from needs import data_or_skip
 from packaging.requirements import Requirement
 
 from cwlib import data
+from needs import data_or_skip
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = "https://github.com/cwlib/cwlib-book"

@@ -20,10 +20,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from needs import data_or_skip
 from PIL import Image
 
 from cwlib import data
+from needs import data_or_skip
 
 # --- the digits ----------------------------------------------------------------------------------
 

@@ -8,11 +8,11 @@ import re
 from pathlib import Path
 
 import pytest
-from test_book import toc_pages
 
-from cwlib.evaluation import decisions, ledger
-from cwlib.evaluation.decisions import Box
+from cwbook import decisions, ledger
+from cwbook.decisions import Box
 from cwlib.experiments import Experiment
+from test_book import toc_pages
 
 BOOK = Path(__file__).resolve().parent.parent / "book"
 FILE = BOOK / "results" / "decisions.json"
@@ -162,7 +162,7 @@ class TestDecision:
     def test_has_the_effect_that_results_and_chapters_tell(self, r):
         fresh = decisions.renewed(r, ledger.read_results(FILE.parent), BOOK)
         assert (fresh["effect"], fresh["measured"]) == (r["effect"], r["measured"]), (
-            "stale: run `cwlib eval ledger --out book/results/ledger.json`"
+            "stale: run `python -m cwbook ledger --out book/results/ledger.json`"
         )
 
 

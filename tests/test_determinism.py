@@ -7,9 +7,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import digests
 import pytest
 
+import digests
 from cwlib.coding import jit
 
 ROOT = Path(__file__).parent.parent

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 import strokes
 import tiny
-
+from cwbook import results
 from cwlib import baselines, codec, data, evaluation, experiments, zoo
 from cwlib.evaluation import merge, paper_accounting, summarise
 from cwlib.evaluation.digits import GREY_LEVELS
@@ -319,25 +320,25 @@ def test_the_books_results_are_those_beside_the_package(tmp_path, monkeypatch):
 def test_read_finds_records_by_their_fields(tmp_path, monkeypatch):
     path = tmp_path / "book" / "results" / "mine.json"
     merge(path, "c", [row(1), row(2), {**row(2), "image": 0}])
-    assert [r["bpp"] for r in evaluation.read(path, experiment="e2")] == [0.5, 0.5]
-    assert len(evaluation.read(path, experiment="e2", image="mean")) == 1
-    assert evaluation.read(path, nope=1) == []
+    assert [r["bpp"] for r in results.read(path, experiment="e2")] == [0.5, 0.5]
+    assert len(results.read(path, experiment="e2", image="mean")) == 1
+    assert results.read(path, nope=1) == []
     # by name, from a folder below the repository's
     inside = tmp_path / "book" / "mnist"
     inside.mkdir()
     monkeypatch.chdir(inside)
-    assert len(evaluation.read("mine")) == 3
+    assert len(results.read("mine")) == 3
 
 
 def test_a_results_file_that_is_not_there_says_where_it_is(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match="go to the folder of the book"):
-        evaluation.read("none")
+        results.read("none")
 
 
 def test_one_record_or_none(tmp_path):
     path = tmp_path / "r.json"
     merge(path, "c", [{"experiment": "e", "image": "mean", "bpp": 1.0}])
-    assert evaluation.one(path, experiment="e")["bpp"] == 1.0
-    assert evaluation.one(path, experiment="e", image=3) is None
-    assert evaluation.one(path, experiment="f") is None
+    assert results.one(path, experiment="e")["bpp"] == 1.0
+    assert results.one(path, experiment="e", image=3) is None
+    assert results.one(path, experiment="f") is None

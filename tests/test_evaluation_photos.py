@@ -8,16 +8,17 @@ import io
 import json
 import math
 
-import gained
 import numpy as np
 import pytest
-import scenes
 import skimage.data
-import tiny
 from PIL import Image
 
+import gained
+import scenes
+import tiny
+from cwbook import ledger, results
 from cwlib import baselines, cli, codec, data, evaluation, zoo
-from cwlib.evaluation import ledger, photos
+from cwlib.evaluation import photos
 
 HELDOUT_PIXELS = "afba4899f651d21697f6a51c3dc4449788ce12cbeeaf1ed9a546b1f7be9183bb"
 
@@ -157,7 +158,7 @@ def test_eval_measures_the_held_out_photographs(tmp_path):
     path = tmp_path / "mine.json"
     words = ["eval", "jpeg2000", "--data", "heldout", "--limit", "1", "--out", str(path)]
     assert cli.main(words) == 0
-    records = evaluation.read(path, dataset="heldout")
+    records = results.read(path, dataset="heldout")
     assert {r["image"] for r in records} == {"mean", "astronaut.png"}
     assert {r["command"] for r in records} == {"cwlib eval jpeg2000 --data heldout --limit 1"}
 
@@ -183,7 +184,7 @@ def test_points_of_another_rule_or_set_are_found_only_where_they_are_named(tmp_p
         ({"kind": "one-setting", "dataset": "heldout"}, [0.8]),
     ):
         named = {"experiment": "jpeg", **named}
-        assert [r["bpp"] for r in evaluation.read(path, **named)] == wanted, named
+        assert [r["bpp"] for r in results.read(path, **named)] == wanted, named
         cited = ledger.cited_records({"results": "mine", "where": named}, records)
         assert [r["bpp"] for r in cited] == wanted, named
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-import tiny
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from cwlib import evaluation, experiments, zoo
-from cwlib.evaluation import plans
+import tiny
+from cwbook import plans
+from cwlib import experiments, zoo
 from cwlib.models import catalogue
 from cwlib.objectives import loss_terms
 
@@ -63,7 +63,7 @@ def test_counting_leaves_the_random_numbers_alone():
 
 
 def test_the_papers_network_is_planned_as_its_note_says():
-    run = evaluation.plan(experiments.get("kodak-mstar"))
+    run = plans.plan(experiments.get("kodak-mstar"))
     assert (run.experiment, run.images, run.batch_size) == ("kodak-mstar", 689, 16)
     assert run.steps == 5000 * (689 // 16) == 215_000
     assert run.flop == run.steps * run.step_flop
@@ -71,25 +71,24 @@ def test_the_papers_network_is_planned_as_its_note_says():
 
 
 def test_more_photographs_are_more_steps_unless_the_steps_are_given():
-    assert evaluation.plan(replace(PHOTO, epochs=3), images=100).steps == 3 * 50
-    assert evaluation.plan(replace(PHOTO, epochs=3), images=1).steps == 3
-    assert evaluation.plan(replace(PHOTO, steps=77), images=100).steps == 77
+    assert plans.plan(replace(PHOTO, epochs=3), images=100).steps == 3 * 50
+    assert plans.plan(replace(PHOTO, epochs=3), images=1).steps == 3
+    assert plans.plan(replace(PHOTO, steps=77), images=100).steps == 77
 
 
 def test_training_records_are_the_cards_and_the_plans(tiny_photo_weights, monkeypatch):
     monkeypatch.setattr(zoo, "WEIGHTS", tiny_photo_weights)
     names = ("kodak-mstar-n64", "mnist-cae")
-    study = next(iter(experiments.STUDIES.values())).members[0]
-    few = {name: experiments.get(name) for name in (*names, study)}
+    few = {name: experiments.get(name) for name in names}
     monkeypatch.setattr(experiments, "EXPERIMENTS", few)
-    records = evaluation.training_records()
+    records = plans.training_records()
     assert [(r["experiment"], r["kind"]) for r in records] == [
         *((name, "trained") for name in sorted(tiny.PHOTO_EXPERIMENTS)),
-        *((name, "plan") for name in names),  # and not what belongs to a study
+        *((name, "plan") for name in names),
     ]
     assert records[0]["trained_by"] == "none" and records[0]["curve"] == []
     assert {"flop_per_second", "final"}.isdisjoint(records[0])  # nobody trained it
-    assert records[-1]["flop"] == evaluation.plan(few["mnist-cae"]).flop
+    assert records[-1]["flop"] == plans.plan(few["mnist-cae"]).flop
 
 
 def test_what_was_spent_is_what_the_card_says(tmp_path, monkeypatch):
@@ -102,7 +101,7 @@ def test_what_was_spent_is_what_the_card_says(tmp_path, monkeypatch):
     zoo.save(tiny.photo_net("tiny-photo"), tmp_path, card)
     monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)
     monkeypatch.setattr(experiments, "EXPERIMENTS", {})
-    (record,) = evaluation.training_records()
+    (record,) = plans.training_records()
     assert record["trained_by"] == "cwlib train tiny-photo"
     assert {k: record[k] for k in ("steps", "seconds", "device", "data", "remarks")} == {
         k: card[k] for k in ("steps", "seconds", "device", "data", "remarks")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import own
 import pytest
 
+import own
 from cwlib import codec, metrics, zoo
 from cwlib.evaluation import photos, qualities
 

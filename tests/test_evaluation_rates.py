@@ -9,21 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cwlib.evaluation import rates
+from cwbook import rd_curves
 
 LINE = [(0.1, 26.0), (0.2, 28.0), (0.8, 32.0)]  # 2 dB for each doubling
 
 
 @pytest.mark.parametrize(("rate", "psnr"), [(0.1, 26), (0.2, 28), (0.4, 30), (0.8, 32)])
 def test_between_points_a_curve_is_straight_over_doublings(rate, psnr):
-    assert rates.at_rate(LINE, rate) == pytest.approx(psnr)
-    assert rates.at_rate(LINE[::-1], rate) == pytest.approx(psnr)
+    assert rd_curves.at_rate(LINE, rate) == pytest.approx(psnr)
+    assert rd_curves.at_rate(LINE[::-1], rate) == pytest.approx(psnr)
 
 
 @pytest.mark.parametrize("rate", [0.09, 0.81])
 def test_beyond_its_ends_a_curve_has_no_value(rate):
     with pytest.raises(ValueError, match=f"{rate} bpp is not between 0.1000 and 0.8000"):
-        rates.at_rate(LINE, rate)
+        rd_curves.at_rate(LINE, rate)
 
 
 @pytest.mark.parametrize(
@@ -38,26 +38,26 @@ def test_beyond_its_ends_a_curve_has_no_value(rate):
 )
 def test_what_is_no_curve_is_refused(points, says):
     with pytest.raises(ValueError, match=says):
-        rates.at_rate(points, 0.1)
+        rd_curves.at_rate(points, 0.1)
 
 
 def test_common_rates_lie_inside_all_curves():
     other = [(0.15, 20.0), (0.9, 30.0)]
-    assert rates.common_rates([LINE, other]) == pytest.approx((0.15, 0.8))
+    assert rd_curves.common_rates([LINE, other]) == pytest.approx((0.15, 0.8))
     with pytest.raises(ValueError, match="share no rates: 0.9500 bpp is not below 0.8000"):
-        rates.common_rates([LINE, [(0.95, 1.0), (2.0, 2.0)]])
+        rd_curves.common_rates([LINE, [(0.95, 1.0), (2.0, 2.0)]])
     with pytest.raises(ValueError, match="at least one curve"):
-        rates.common_rates([])
+        rd_curves.common_rates([])
 
 
 def test_the_mean_gain_of_a_shifted_curve_is_its_shift():
     better = [(r, q + 0.3) for r, q in LINE]
-    assert rates.mean_gain(better, LINE) == pytest.approx(0.3)
+    assert rd_curves.mean_gain(better, LINE) == pytest.approx(0.3)
 
 
 def test_a_gain_that_grows_evenly_with_the_logarithm_counts_half():
     flat, rising = [(0.1, 10.0), (0.4, 10.0)], [(0.1, 10.0), (0.4, 12.0)]
-    assert rates.mean_gain(rising, flat) == pytest.approx(1.0)
+    assert rd_curves.mean_gain(rising, flat) == pytest.approx(1.0)
 
 
 curve = st.lists(
@@ -69,13 +69,13 @@ curve = st.lists(
 @given(curve, curve)
 def test_the_mean_gain_is_the_average_of_many_readings(a, b):
     try:
-        low, high = rates.common_rates([a, b])
+        low, high = rd_curves.common_rates([a, b])
     except ValueError:
         return
     if high / low < 1.01:
         return
     edges = np.linspace(np.log(low), np.log(high), 4001)
     middles = np.exp((edges[1:] + edges[:-1]) / 2)
-    read = [rates.at_rate(a, r) - rates.at_rate(b, r) for r in middles]
-    assert rates.mean_gain(a, b) == pytest.approx(np.mean(read), abs=0.02)
-    assert rates.mean_gain(a, b) == pytest.approx(-rates.mean_gain(b, a))
+    read = [rd_curves.at_rate(a, r) - rd_curves.at_rate(b, r) for r in middles]
+    assert rd_curves.mean_gain(a, b) == pytest.approx(np.mean(read), abs=0.02)
+    assert rd_curves.mean_gain(a, b) == pytest.approx(-rd_curves.mean_gain(b, a))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cwlib.evaluation import seeds
+from cwbook import seeds
 
 
 def test_a_single_value_has_a_mean_and_no_spread():
@@ -84,5 +84,7 @@ def test_a_study_that_was_not_run_has_no_records(tmp_path, monkeypatch):
     path = tmp_path / "book" / "results" / "ablations.json"
     path.parent.mkdir(parents=True)
     rows = [{"study": "selection", "seed": 0}, {"study": "masks", "seed": 1}]
-    path.write_text(json.dumps({"made_by": "cwlib study", "records": rows}), encoding="utf-8")
+    path.write_text(
+        json.dumps({"made_by": "python -m cwbook study", "records": rows}), encoding="utf-8"
+    )
     assert seeds.study_records("selection") == rows[:1]

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import strokes
 import torch
 
-from cwlib import experiments, runs, training, zoo
+import strokes
+from cwbook import studies, study_runs
+from cwbook.studies import Study
+from cwlib import runs, training, zoo
 from cwlib.coding import huffman
-from cwlib.evaluation import digits, studies
-from cwlib.experiments import Study
+from cwlib.evaluation import digits
 
 ORIGINALS = strokes.digits(24, 28)
 SMALL = dict(width=4, steps=2, batch_size=4)
@@ -23,8 +24,8 @@ def small(monkeypatch):
     """Studies on drawn digits, two steps long; returns the study."""
     names = ("tiny-bits", "tiny-separate", "tiny-soft")
     for name in names:
-        changed = replace(experiments.EXPERIMENTS[name], **SMALL)
-        monkeypatch.setitem(experiments.EXPERIMENTS, name, changed)
+        changed = replace(studies.SMALL[name], **SMALL)
+        monkeypatch.setitem(studies.SMALL, name, changed)
     images = strokes.digits(6, 128)
     monkeypatch.setattr(digits, "mnist", lambda limit: digits.TestSet("mnist", images, images))
     source = runs.TrainingSet(ORIGINALS, "drawn digits")
@@ -33,46 +34,46 @@ def small(monkeypatch):
 
 
 def test_every_member_is_measured_with_every_seed(small, tmp_path):
-    found = dict(studies.run(small, tmp_path, device="cpu"))
+    found = dict(study_runs.run(small, tmp_path, device="cpu"))
     assert len(found) == 6
     assert {(r["experiment"], r["seed"]) for r in found.values()} == {
         (name, seed) for name in small.members for seed in (0, 1)
     }
     for command, record in found.items():
         assert command == (
-            f"cwlib study small --only {record['experiment']} --seeds {record['seed']}"
+            f"python -m cwbook study small --only {record['experiment']} --seeds {record['seed']}"
         )
         assert record["study"] == "small" and record["steps"] == 2 and record["images"] == 6
         assert record["image"] == "mean" and record["bpp"] > 0 and record["psnr"] > 0
-    a, b = (found[f"cwlib study small --only tiny-soft --seeds {s}"] for s in (0, 1))
+    a, b = (found[f"python -m cwbook study small --only tiny-soft --seeds {s}"] for s in (0, 1))
     assert a["mse"] != b["mse"]  # the seed is not only written down
 
 
 def test_a_finished_run_is_measured_again_and_not_trained_again(small, tmp_path, monkeypatch):
-    first = dict(studies.run(small, tmp_path, ["tiny-soft"], [0], "cpu"))
+    first = dict(study_runs.run(small, tmp_path, ["tiny-soft"], [0], "cpu"))
     monkeypatch.setattr(training, "train", lambda *_, **__: pytest.fail("trained again"))
-    assert dict(studies.run(small, tmp_path, ["tiny-soft"], [0], "cpu")) == first
+    assert dict(study_runs.run(small, tmp_path, ["tiny-soft"], [0], "cpu")) == first
 
 
 def test_a_run_with_other_settings_is_trained_anew(small, tmp_path, monkeypatch):
-    list(studies.run(small, tmp_path, ["tiny-soft"], [0], "cpu"))
-    wider = replace(experiments.get("tiny-soft"), lr=1e-4)
-    assert runs.finished(replace(experiments.get("tiny-soft"), seed=0), tmp_path / "tiny-soft-s0")
+    list(study_runs.run(small, tmp_path, ["tiny-soft"], [0], "cpu"))
+    wider = replace(studies.get("tiny-soft"), lr=1e-4)
+    assert runs.finished(replace(studies.get("tiny-soft"), seed=0), tmp_path / "tiny-soft-s0")
     assert runs.finished(wider, tmp_path / "tiny-soft-s0") is None
-    longer = replace(experiments.get("tiny-soft"), steps=3)
+    longer = replace(studies.get("tiny-soft"), steps=3)
     assert runs.finished(longer, tmp_path / "tiny-soft-s0") is None
 
 
 def test_a_stranger_is_no_member(small, tmp_path):
     with pytest.raises(ValueError, match="'mnist-cw' is no member of the study small.*tiny-bits"):
-        list(studies.run(small, tmp_path, ["mnist-cw"], device="cpu"))
+        list(study_runs.run(small, tmp_path, ["mnist-cw"], device="cpu"))
 
 
 def test_what_a_member_starts_from_is_trained_first_with_the_same_seed(small, tmp_path):
     name = "tiny-soft"
-    e = replace(experiments.get(name), name="tiny-soft-on", warm_start=name, lr=1e-9, seed=1)
+    e = replace(studies.get(name), name="tiny-soft-on", warm_start=name, lr=1e-9, seed=1)
     source = runs.TrainingSet(ORIGINALS, "drawn digits")
-    model = studies.trained(e, tmp_path, source, "cpu")
+    model = study_runs.trained(e, "none", tmp_path, source, "cpu")
     first = zoo.load(tmp_path / "tiny-soft-s1" / "tiny-soft.safetensors")
     assert first.card["seed"] == 1
     # two steps at a rate of 1e-9 leave weights where they began
@@ -81,11 +82,11 @@ def test_what_a_member_starts_from_is_trained_first_with_the_same_seed(small, tm
 
 
 def test_a_masks_bits_are_those_of_the_symbols_it_leaves(small, tmp_path):
-    found = dict(studies.run(small, tmp_path, ["tiny-separate"], [0], "cpu"))
+    found = dict(study_runs.run(small, tmp_path, ["tiny-separate"], [0], "cpu"))
     (record,) = found.values()
     model = zoo.load(tmp_path / "tiny-separate-s0" / "tiny-separate.safetensors")
     test = digits.mnist(None)
-    symbols = studies._symbols(model, test.images)
+    symbols = study_runs._symbols(model, test.images)
     assert record["nonzero"] == pytest.approx((symbols > 0).mean(), abs=1e-5)
     with torch.no_grad():
         _, m = model.net.analyse(torch.from_numpy(test.images).unsqueeze(1).float() / 255)
@@ -102,7 +103,7 @@ def test_a_masks_bits_are_those_of_the_symbols_it_leaves(small, tmp_path):
 
 
 def test_a_mask_of_bits_is_counted_over_all_of_its_channels(small, tmp_path):
-    (record,) = dict(studies.run(small, tmp_path, ["tiny-bits"], [0], "cpu")).values()
+    (record,) = dict(study_runs.run(small, tmp_path, ["tiny-bits"], [0], "cpu")).values()
     model = zoo.load(tmp_path / "tiny-bits-s0" / "tiny-bits.safetensors")
     images = digits.mnist(None).images
     with torch.no_grad():
@@ -112,9 +113,9 @@ def test_a_mask_of_bits_is_counted_over_all_of_its_channels(small, tmp_path):
 
 
 def test_one_table_a_channel_beats_one_huffman_code_and_not_the_entropy(small, tmp_path):
-    (record,) = dict(studies.run(small, tmp_path, ["tiny-bits"], [0], "cpu")).values()
+    (record,) = dict(study_runs.run(small, tmp_path, ["tiny-bits"], [0], "cpu")).values()
     model = zoo.load(tmp_path / "tiny-bits-s0" / "tiny-bits.safetensors")
-    symbols = studies._symbols(model, digits.mnist(None).images)  # (6, 8, 16, 16)
+    symbols = study_runs._symbols(model, digits.mnist(None).images)  # (6, 8, 16, 16)
     assert isinstance(model.coder, huffman.Code)
     entropy = 0.0  # of each channel's own histogram: what no table can beat
     for c in range(8):
@@ -126,10 +127,10 @@ def test_one_table_a_channel_beats_one_huffman_code_and_not_the_entropy(small, t
 
 
 def test_the_mismatch_of_rounding_is_nothing(small, tmp_path, monkeypatch):
-    ste = replace(experiments.EXPERIMENTS["tiny-ste"], **SMALL)
-    monkeypatch.setitem(experiments.EXPERIMENTS, "tiny-ste", ste)
+    ste = replace(studies.SMALL["tiny-ste"], **SMALL)
+    monkeypatch.setitem(studies.SMALL, "tiny-ste", ste)
     study = Study("two", "?", ("tiny-ste", "tiny-soft"), (0,))
-    a, b = (record for _, record in studies.run(study, tmp_path, device="cpu"))
+    a, b = (record for _, record in study_runs.run(study, tmp_path, device="cpu"))
     assert a["proxy_psnr"] == a["hard_psnr"]
     assert b["proxy_psnr"] != b["hard_psnr"]
     # the mean of errors, not of decibels; pixels were rounded on the way through streams

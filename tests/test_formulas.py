@@ -7,8 +7,9 @@ over, Euler's e and the set of real numbers want no row.
 
 import re
 
-import prose
 import pytest
+
+import prose
 from test_reference import page, sections, table_rows
 
 GREEK = "alpha|beta|gamma|delta|lambda|mu|sigma|theta|varphi|Phi"

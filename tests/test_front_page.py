@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from test_book import FRONT_PAGE, ROOT, code_cells, markdown, notebook, notebooks
 
 RERUN = "run `make notebooks NOTEBOOKS=book/index.ipynb`"

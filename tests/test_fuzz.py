@@ -10,11 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
-import damage
 import numpy as np
 import pytest
 
 import cwlib
+import damage
 from cwlib import StreamError, codec, zoo
 from cwlib.coding import stream
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import damage
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import damage
 from cwlib import StreamError
 from cwlib.coding import rans
 from cwlib.coding.gaussian import SCALES, gaussian_tables

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import scenes
 from PIL import Image
 
+import scenes
 from cwlib import data, imagefiles
 
 FILES = Path(__file__).parent / "pictures"  # encoded by imagecodecs: Pillow makes none of these

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cwlib import experiments, zoo
+from cwbook import __main__ as book_commands
+from cwbook import decisions, ledger, studies
+from cwbook.ledger import at, compare, judge, renewed, resolve
+from cwlib import zoo
 from cwlib.cli import parser
-from cwlib.evaluation import decisions, ledger
-from cwlib.evaluation.ledger import at, compare, judge, renewed, resolve
 
 BOOK = Path(__file__).resolve().parent.parent / "book"
 LEDGER = BOOK / "results" / "ledger.json"
@@ -305,7 +306,7 @@ def test_a_row_agrees_with_the_results_that_it_cites(stored, results):
     stale = {k: fresh[k] for k in ledger.DERIVED if fresh[k] != stored[k]}
     assert not stale, (
         f"row {stored['id']} is stale, the results now say {stale}: "
-        "run `cwlib eval ledger --out book/results/ledger.json`"
+        "run `python -m cwbook ledger --out book/results/ledger.json`"
     )
 
 
@@ -373,9 +374,10 @@ class TestRow:
 
     def test_can_be_recomputed_by_its_commands(self, r):
         for command in filter(None, r["command"].split("; ")):
-            program, *words = command.split()
-            assert program == "cwlib"
-            parser.build().parse_args(words)  # raises UsageError for what there is not
+            ours = command.removeprefix("cwlib ")
+            build = parser.build if ours != command else book_commands.build
+            words = ours.removeprefix("python -m cwbook ").split()
+            build().parse_args(words)  # raises UsageError for what there is not
 
 
 RATES = {"-low": 0.2, "-high": 0.7, "0.001": 0.15, "0.003": 0.1, "0.01": 0.05}
@@ -384,7 +386,7 @@ RATES = {"-low": 0.2, "-high": 0.7, "0.001": 0.15, "0.003": 0.1, "0.01": 0.05}
 def made_up_studies(seed: int) -> list[dict]:
     """Records of all members of all studies, with rates that overlap and values by chance."""
     rng, rows = np.random.default_rng(seed), []
-    for study in experiments.STUDIES.values():
+    for study in studies.STUDIES.values():
         for place, name in enumerate(study.members):
             middle = 0.4 if name.startswith("small") else 0.03 * (place + 1)
             rate = next((r for end, r in RATES.items() if name.endswith(end)), middle)
@@ -392,7 +394,9 @@ def made_up_studies(seed: int) -> list[dict]:
                 row = {"study": study.name, "experiment": name, "seed": run, "image": "mean"}
                 row |= {"bpp": rate, "psnr": rng.normal(30, 1), "ms_ssim": rng.uniform(0.9, 0.99)}
                 row |= {"rans_bpp": rate, "seconds": 60, "device": "cpu"}
-                rows.append({**row, "command": f"cwlib study {study.name} --only {name}"})
+                rows.append(
+                    {**row, "command": f"python -m cwbook study {study.name} --only {name}"}
+                )
     return rows
 
 

@@ -4,6 +4,7 @@ import ast
 import sys
 
 import pytest
+
 import test_architecture
 from test_book import ROOT
 

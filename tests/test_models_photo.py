@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import own
 import pytest
-import scenes
 import torch
 
+import own
+import scenes
 from cwlib import batches
 from cwlib.coding.checkerboard import GRID, first_pass
 from cwlib.models import photo

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from cwbook import studies
 from cwlib import batches, experiments, objectives
 from cwlib.models import autoencoders, catalogue
 from cwlib.objectives import loss_terms
@@ -63,7 +64,7 @@ def test_each_image_has_its_own_strength_noise_and_lambda(gains):
 
 
 def test_the_rate_of_a_channel_mask_counts_from_its_target_on():
-    e = replace(experiments.get("tiny-first"), width=4, lambda_rate=2.0, rate_target=0.25)
+    e = replace(studies.get("tiny-first"), width=4, lambda_rate=2.0, rate_target=0.25)
     model = torch.nn.Identity()
     m, x = torch.full((1, 1, 16, 16), 0.5), torch.zeros(1, 1, 128, 128)
     model.forward = lambda _: autoencoders.Output(x + 0.5, m, m, m)

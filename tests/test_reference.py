@@ -10,19 +10,19 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-import test_architecture
 import yaml
-from test_book import ROOT, markdown, notebooks, toc_pages
 
 import cwlib
+import test_architecture
+from cwbook import __main__ as book_commands
 from cwlib import experiments
 from cwlib.cli import parser as command_line
 from cwlib.coding import stream
 from cwlib.experiments import Experiment
 from cwlib.models import autoencoders, catalogue, hierarchical
+from test_book import ROOT, markdown, notebooks, toc_pages
 
 REFERENCE = ROOT / "book" / "reference"
-PACKAGE = ROOT / "cwlib"
 
 
 def page(name: str) -> str:
@@ -46,12 +46,13 @@ def sections(text: str) -> dict[str, str]:
 def exists(name: str) -> bool:
     """Whether `codec.compress`, a field `codec.info.x` or a parameter `codec.compress(x=)` is."""
     path, _, parameter = name.partition("(")
+    path = path if path.split(".")[0] in test_architecture.HOUSES else f"cwlib.{path}"
     head, _, last = path.rpartition(".")
     try:
-        found = pkgutil.resolve_name(f"cwlib.{path}")
+        found = pkgutil.resolve_name(path)
     except (ImportError, AttributeError):
         try:
-            owner = pkgutil.resolve_name(f"cwlib.{head}")
+            owner = pkgutil.resolve_name(head)
         except (ImportError, AttributeError):
             return False
         return last in getattr(owner, "__dataclass_fields__", {})
@@ -255,7 +256,8 @@ def shown(path: Path) -> list[str]:
 
 
 def test_every_public_module_is_on_one_page_of_the_api():
-    names = {test_architecture.top(name) for name in test_architecture.NAMES}
+    own = {name for name in test_architecture.NAMES if name.startswith("cwlib.")}
+    names = {"cwbook", "benchmarks"} | {test_architecture.top(name) for name in own}
     listed = [name for path in API_PAGES for name in shown(path)]
     missing = {name for name in names if not name.startswith("_")} - set(listed)
     assert not missing, f"add {missing} to an `.. api::` line in book/reference/api"
@@ -301,7 +303,7 @@ def undocumented(source: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.relative_to(PACKAGE).as_posix()
+    "path", test_architecture.EVERYWHERE, ids=lambda path: path.relative_to(ROOT).as_posix()
 )
 def test_everything_public_has_a_docstring(path):
     assert undocumented(path.read_text(encoding="utf-8")) == []
@@ -364,9 +366,11 @@ def test_files_that_the_page_sends_one_to_exist():
 
 
 def test_the_command_line_page_has_every_command():
-    (commands,) = (a.choices for a in command_line.build()._actions if a.choices)
-    listed = [row[0].strip("`").split()[1] for row in table_rows(page("api/command"))]
-    assert sorted(listed) == sorted(commands)
+    listed = {row[0].strip("`") for row in table_rows(page("api/command"))}
+    for prog, parser in (("cwlib", command_line), ("python -m cwbook", book_commands)):
+        (commands,) = (a.choices for a in parser.build()._actions if a.choices)
+        own = {words for words in listed if words.startswith(f"{prog} ")}
+        assert own == {f"{prog} {command}" for command in commands}
 
 
 # Papers for maintainers --------------------------------------------------------------------------

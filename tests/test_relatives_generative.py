@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-import strokes
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import strokes
+from cwbook.relatives import generative as g
 from cwlib.coding import huffman
-from cwlib.relatives import generative as g
 
 BITS = st.one_of(st.integers(0, 8), st.lists(st.integers(0, 8), min_size=10, max_size=10))
 

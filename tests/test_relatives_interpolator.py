@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-import scenes
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from cwlib.relatives import interpolator as ip
+import scenes
+from cwbook.relatives import interpolator as ip
 
 PIXELS = hnp.arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12), st.just(3)))
 

@@ -2,17 +2,17 @@
 
 import numpy as np
 import pytest
-import scenes
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from test_relatives_interpolator import net
 
+import scenes
+from cwbook.relatives import interpolator as ip
+from cwbook.relatives import lossless
 from cwlib.coding import stream
 from cwlib.coding.stream import StreamError
-from cwlib.relatives import interpolator as ip
-from cwlib.relatives import lossless
+from test_relatives_interpolator import net
 
 SIDES = st.one_of(st.integers(1, 40), st.sampled_from([1, 8, 9, 16, 17, 65]))
 

@@ -2,16 +2,16 @@
 
 import numpy as np
 import pytest
-import scenes
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import scenes
+from cwbook.relatives import multiscale
+from cwbook.relatives.multiscale import Lossy, codes_of, compress, decompress, fit
+from cwbook.relatives.schedules import SCHEDULES, sizes
 from cwlib import metrics
 from cwlib.coding.stream import StreamError
-from cwlib.relatives import multiscale
-from cwlib.relatives.multiscale import Lossy, codes_of, compress, decompress, fit
-from cwlib.relatives.schedules import SCHEDULES, sizes
 
 NAMES = ["each scale alone", "coarse to fine", "in quarters", "one by one"]
 CHANNELS = (1, 2, 3)

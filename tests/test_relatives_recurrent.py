@@ -2,18 +2,18 @@
 
 import numpy as np
 import pytest
-import scenes
-import strokes
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+import scenes
+import strokes
+from cwbook.relatives import recurrent
+from cwbook.relatives.recurrent import ConvGRU, Recurrent, binarise, compress, decompress
 from cwlib import metrics
 from cwlib.coding import adaptive
 from cwlib.coding.stream import StreamError
-from cwlib.relatives import recurrent
-from cwlib.relatives.recurrent import ConvGRU, Recurrent, binarise, compress, decompress
 
 TINY = {"width": 6, "code": 3}
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cwlib.relatives import schedules
-from cwlib.relatives.schedules import SCHEDULES, places, sequential_steps, sizes, turns
+from cwbook.relatives import schedules
+from cwbook.relatives.schedules import SCHEDULES, places, sequential_steps, sizes, turns
 
 SIDES = st.integers(1, 9)
 NAMES = sorted(SCHEDULES)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from cwlib.relatives import short_run
+from cwbook.relatives import short_run
 
 
 def test_it_finds_the_line_of_least_squares():

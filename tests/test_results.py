@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cwbook import __main__ as book_commands
+from cwbook import rd_curves, results
 from cwlib import evaluation, experiments, zoo
 from cwlib.cli import parser
-from cwlib.evaluation import rates
 
 FOLDER = Path(__file__).resolve().parent.parent / "book" / "results"
 FILES = sorted(path.stem for path in FOLDER.glob("*.json"))
@@ -50,10 +51,13 @@ def test_every_file_says_what_made_it_and_holds_no_junk(name):
 @pytest.mark.parametrize("name", [*MEASURED, *(n for n in ("training",) if n in FILES)])
 def test_every_record_can_be_made_again_by_its_command(name):
     for command in {r["command"] for r in records(name)}:
+        if command.startswith("python -m cwbook "):
+            book_commands.build().parse_args(command.split()[3:])
+            continue
         words = command.split()
         assert words[:2] == ["cwlib", "eval"]
         args = parser.build().parse_args(words[1:])
-        assert args.model == "training" or args.model in evaluation.targets(args.data), command
+        assert args.model in evaluation.targets(args.data), command
 
 
 # --- measured ------------------------------------------------------------------------------------
@@ -103,7 +107,7 @@ def test_a_mean_is_that_of_its_images(name):
 
 
 def by_rate(experiment: str, dataset: str, kind: str | None) -> list[tuple[float, float]]:
-    found = evaluation.read(
+    found = results.read(
         FOLDER / "baselines.json", experiment=experiment, dataset=dataset, kind=kind, image="mean"
     )
     return sorted((r["bpp"], r["psnr"]) for r in found)
@@ -124,7 +128,7 @@ def test_on_kodak_a_setting_for_each_image_gives_more_decibels_than_one_for_all(
     # held-out photographs the two rules are level
     for rate in (0.5, 0.8):
         each, for_all = (
-            rates.at_rate(by_rate(name, "kodak", kind), rate) for kind in (None, "one-setting")
+            rd_curves.at_rate(by_rate(name, "kodak", kind), rate) for kind in (None, "one-setting")
         )
         assert 0.1 < each - for_all < 1
 
@@ -173,7 +177,7 @@ def test_published_ms_ssims_of_luma_are_above_those_of_colours():
 def test_what_we_measure_on_classical_codecs_is_what_others_published(ours, theirs, off, measure):
     # another encoder of the same standard, other programs for the measure: not the same to a digit
     curve = sorted((r["bpp"], r[measure]) for r in published()[theirs])
-    mine = evaluation.read(FOLDER / "baselines.json", experiment=ours, image="mean")
+    mine = results.read(FOLDER / "baselines.json", experiment=ours, image="mean")
     # below 0.2 bpp the curves are too bent for straight lines between their points
     shared = [r for r in mine if 0.2 < r["bpp"] < curve[-1][0]]
     assert len(shared) >= 4
@@ -186,8 +190,8 @@ def test_what_we_measure_on_classical_codecs_is_what_others_published(ours, thei
 
 
 def test_the_curves_are_those_of_the_cards():
-    found = evaluation.read(FOLDER / "training.json", kind="trained")
-    again = "run: cwlib eval training --out book/results/training.json"
+    found = results.read(FOLDER / "training.json", kind="trained")
+    again = "run: python -m cwbook training --out book/results/training.json"
     assert {r["experiment"] for r in found} == set(zoo.names()), again
     for record in found:
         card = zoo.load(record["experiment"]).card
@@ -197,7 +201,7 @@ def test_the_curves_are_those_of_the_cards():
 
 
 def test_every_plan_is_of_an_experiment_as_it_is():
-    found = evaluation.read(FOLDER / "training.json", kind="plan")
+    found = results.read(FOLDER / "training.json", kind="plan")
     assert len({r["experiment"] for r in found}) == len(found) > 0
     for record in found:
         e = experiments.get(record["experiment"])

@@ -11,13 +11,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import scenes
-import tiny
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import scenes
+import tiny
 from cwlib import codec, zoo
 from cwlib.coding import scales
 from cwlib.coding.exact import convolve, enlarge

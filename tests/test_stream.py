@@ -6,11 +6,11 @@ import struct
 import tracemalloc
 from binascii import crc32
 
-import damage
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+import damage
 from cwlib.coding.stream import Header, StreamError, pack, read_header, unpack
 
 MODEL = bytes.fromhex("deadbeef")

@@ -8,8 +8,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import prose
 import pytest
+
+import prose
 from prose import cells, outputs, source
 from test_reference import glossary, terms_in
 

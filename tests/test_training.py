@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import strokes
 import torch
 
+import strokes
 from cwlib import experiments, parallel, training
 from cwlib.models import autoencoders, catalogue
 from cwlib.training import Budget, TrainingStopped, learning_rate

@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import own
 import pytest
-import scenes
 import torch
 from PIL import Image
 
+import own
+import scenes
 from cwlib import batches, cli, experiments, runs, training, zoo
 from cwlib.training import Budget, train
 

@@ -15,9 +15,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import prose
 import pytest
 import yaml
+
+import prose
 
 SOURCES = Path(__file__).with_name("typed_numbers.yml")
 KINDS = ("cited", "arithmetic", "code", "printed", "definition", "example")

@@ -6,15 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import strokes
 import torch
 
+import strokes
+from cwbook import studies
 from cwlib import codec, experiments, zoo
 from cwlib.models import catalogue
 from cwlib.models.variants import MASKS, QUANTISERS, SHARPEST
 
-MASKED = replace(experiments.get("tiny-first"), width=4, channels=3)
-QUANTISED = replace(experiments.get("tiny-soft"), width=4, channels=2)
+MASKED = replace(studies.get("tiny-first"), width=4, channels=3)
+QUANTISED = replace(studies.get("tiny-soft"), width=4, channels=2)
 
 
 def net(experiment, **more):
@@ -120,7 +121,7 @@ def test_small_nets_make_streams_that_decode(name, tmp_path):
 
 
 def test_a_fixed_level_keeps_the_same_bits_everywhere():
-    model = net(experiments.get("tiny-uniform-5"), width=4).eval()
+    model = net(studies.get("tiny-uniform-5"), width=4).eval()
     with torch.no_grad():
         z, m = model.analyse(torch.rand(1, 1, 32, 32))
         q, levels = model.symbols(z, m)

@@ -4,14 +4,14 @@ import re
 
 import numpy as np
 import pytest
-from figures import own_figures, texts  # noqa: F401 - a fixture of every test here
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 
-from cwlib import viz
+from cwbook import figures
+from drawn import own_figures, texts  # noqa: F401 - a fixture of every test here
 
-plt = viz.plt
+plt = figures.plt
 DATA = bytes(range(0xA0, 0xA0 + 30))
 FIELDS = [("magic", 2), ("version", 1), ("section 0", 23), ("nothing", 0), ("checksum", 4)]
 
@@ -23,7 +23,7 @@ def boxes(ax) -> list[tuple[float, float, str]]:
 
 
 def test_a_hexdump_shows_every_byte_in_order_and_the_offset_of_each_row():
-    shown = texts(viz.hexdump(DATA, FIELDS))
+    shown = texts(figures.hexdump(DATA, FIELDS))
     assert [t for t in shown if re.fullmatch("[0-9a-f]{2}", t) and t > "9"] == [
         f"{byte:02x}" for byte in DATA
     ]
@@ -32,7 +32,7 @@ def test_a_hexdump_shows_every_byte_in_order_and_the_offset_of_each_row():
 
 
 def test_bytes_of_one_field_share_a_colour_and_neighbours_differ():
-    found = boxes(viz.hexdump(DATA, FIELDS))
+    found = boxes(figures.hexdump(DATA, FIELDS))
     assert len(found) == len(DATA)
     fields = np.repeat(np.arange(5), [n for _, n in FIELDS])
     for k in range(len(DATA) - 1):
@@ -42,14 +42,14 @@ def test_bytes_of_one_field_share_a_colour_and_neighbours_differ():
 
 
 def test_every_field_has_its_number_at_its_first_byte_and_in_the_legend():
-    shown = texts(viz.hexdump(DATA, FIELDS))
+    shown = texts(figures.hexdump(DATA, FIELDS))
     for number in "1235":  # beside colour
         assert shown.count(number) == 2
     assert shown.count("4") == 1  # without bytes, it stands in the legend only
 
 
 def test_only_the_active_field_is_in_colour():
-    found = boxes(viz.hexdump(DATA, FIELDS, active=2))
+    found = boxes(figures.hexdump(DATA, FIELDS, active=2))
     assert {k for k, (_, _, face) in enumerate(found) if face != "#ffffff"} == set(range(3, 26))
 
 
@@ -58,13 +58,13 @@ def test_only_the_active_field_is_in_colour():
 )
 def test_fields_that_do_not_cover_the_data_are_refused(fields):
     with pytest.raises(ValueError, match="the data 30|bytes together"):
-        viz.hexdump(DATA, fields)
+        figures.hexdump(DATA, fields)
 
 
 @pytest.mark.parametrize("active", [-1, 5])
 def test_an_active_field_that_is_not_there_is_refused(active):
     with pytest.raises(ValueError, match="0 to 4"):
-        viz.hexdump(DATA, FIELDS, active=active)
+        figures.hexdump(DATA, FIELDS, active=active)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_an_active_field_that_is_not_there_is_refused(active):
     [(0, "00"), (127, "7f"), (128, "8001"), (300, "ac02"), (2**32 - 1, "ffffffff0f")],
 )
 def test_a_varint_shows_its_bytes_bits_and_sum(value, coded):
-    shown = texts(viz.varint_bits(value))
+    shown = texts(figures.varint_bits(value))
     hexes = [t for t in shown if re.fullmatch("[0-9a-f]{2}", t)]
     bits = "".join(t for t in shown if t in ("0", "1") and len(t) == 1)
     assert "".join(hexes) == coded
@@ -84,7 +84,7 @@ def test_a_varint_shows_its_bytes_bits_and_sum(value, coded):
 
 @given(st.integers(0, 2**32 - 1))
 def test_the_parts_of_a_varint_add_up(value):
-    shown = texts(viz.varint_bits(value))
+    shown = texts(figures.varint_bits(value))
     plt.close("all")
     parts = [re.fullmatch(r"(?:\+ )?\$(\d+) \\cdot 2\^\{(\d+)\}\$", t) for t in shown]
     low = int(next(t for t in shown if t.startswith("   ")))
@@ -94,17 +94,19 @@ def test_the_parts_of_a_varint_add_up(value):
 @pytest.mark.parametrize("value", [-1, 2**32])
 def test_a_number_beyond_32_bits_is_refused(value):
     with pytest.raises(ValueError, match="4294967295"):
-        viz.varint_bits(value)
+        figures.varint_bits(value)
 
 
 def test_all_varints_make_frames_of_one_size():
-    sizes = {viz.as_png(viz.varint_bits(v))[16:24] for v in (1, 300, 2**32 - 1)}  # PNG: w, h
+    sizes = {
+        figures.as_png(figures.varint_bits(v))[16:24] for v in (1, 300, 2**32 - 1)
+    }  # PNG: w, h
     assert len(sizes) == 1
 
 
 def test_flips_are_bars_over_the_bytes_and_fields_are_numbered_below():
     counts = np.arange(30) % 9
-    ax = viz.flips_by_byte(counts, FIELDS)
+    ax = figures.flips_by_byte(counts, FIELDS)
     bars = [p for p in ax.patches if p.get_y() == 0]
     assert [p.get_height() for p in bars] == counts.tolist()
     assert [round(p.get_x(), 2) for p in bars] == list(range(30))
@@ -115,4 +117,4 @@ def test_flips_are_bars_over_the_bytes_and_fields_are_numbered_below():
 @pytest.mark.parametrize("counts", [np.zeros(29), np.full(30, 9), np.full(30, -1)])
 def test_flips_that_cannot_be_are_refused(counts):
     with pytest.raises(ValueError):
-        viz.flips_by_byte(counts, FIELDS)
+        figures.flips_by_byte(counts, FIELDS)

@@ -5,18 +5,18 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from figures import own_figures, texts  # noqa: F401 - a fixture of every test here
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 
-from cwlib import viz
+from cwbook import figures
+from drawn import own_figures, texts  # noqa: F401 - a fixture of every test here
 
-plt = viz.plt
+plt = figures.plt
 NAMES = ["a", "b", "c"]
 QUARTERS = [0, 2, 3, 4]  # shares 1/2, 1/4, 1/4
 CDF = [0, 32768, 49152, 65536]
-ORANGE = viz.COLOURS["cw"]
+ORANGE = figures.COLOURS["cw"]
 
 
 def boxes(ax) -> list[tuple[float, float, float]]:
@@ -45,37 +45,37 @@ def settled(ax) -> str:
 
 
 def test_the_symbol_that_is_taken_is_orange_and_its_share_wide():
-    ax = viz.interval_zoom(QUARTERS, NAMES, Fraction(0), Fraction(1), 1)
+    ax = figures.interval_zoom(QUARTERS, NAMES, Fraction(0), Fraction(1), 1)
     assert (0.5, 0.75) in orange(ax)
 
 
 def test_the_whole_line_shows_where_the_message_lies():
-    ax = viz.interval_zoom(QUARTERS, NAMES, Fraction(1, 2), Fraction(1, 4), 2)
+    ax = figures.interval_zoom(QUARTERS, NAMES, Fraction(1, 2), Fraction(1, 4), 2)
     # [1/2, 3/4), of which c takes the last quarter: [11/16, 3/4)
     assert (11 / 16, 3 / 4) in orange(ax)
 
 
 def test_bits_are_settled_where_both_ends_agree():
     # [1/2, 3/4), last quarter: 0.1011 to 0.1011111...
-    ax = viz.interval_zoom(QUARTERS, NAMES, Fraction(1, 2), Fraction(1, 4), 2)
+    ax = figures.interval_zoom(QUARTERS, NAMES, Fraction(1, 2), Fraction(1, 4), 2)
     assert settled(ax) == "1011"
     assert "4 bits settled" in texts(ax)
 
 
 def test_an_interval_around_the_middle_settles_nothing():
-    ax = viz.interval_zoom([0, 1, 2], ["a", "b"], Fraction(3, 8), Fraction(1, 4))
+    ax = figures.interval_zoom([0, 1, 2], ["a", "b"], Fraction(3, 8), Fraction(1, 4))
     assert settled(ax) == "" and "0 bits settled" in texts(ax)
 
 
 def test_before_the_first_symbol_there_is_no_lower_bar():
-    without = viz.interval_zoom(QUARTERS, NAMES, 0, 1)
-    with_one = viz.interval_zoom(QUARTERS, NAMES, 0, 1, 0)
+    without = figures.interval_zoom(QUARTERS, NAMES, 0, 1)
+    with_one = figures.interval_zoom(QUARTERS, NAMES, 0, 1, 0)
     assert len(boxes(with_one)) == len(boxes(without)) + len(NAMES)
 
 
 def test_an_interval_too_small_for_floats_is_drawn():
     width = Fraction(1, 2**1500)
-    ax = viz.interval_zoom(QUARTERS, NAMES, Fraction(1, 3), width, 0)
+    ax = figures.interval_zoom(QUARTERS, NAMES, Fraction(1, 3), width, 0)
     assert any(re.fullmatch(r"1[45]\d\d bits settled", text) for text in texts(ax))
     assert "0.…" in texts(ax)
 
@@ -83,7 +83,7 @@ def test_an_interval_too_small_for_floats_is_drawn():
 @given(st.integers(0, 2**20 - 1), st.integers(1, 2**20))
 def test_settled_bits_are_those_of_every_number_inside(low, width):
     width = min(width, 2**20 - low)
-    ax = viz.interval_zoom([0, 1], ["a"], Fraction(low, 2**20), Fraction(width, 2**20), 0)
+    ax = figures.interval_zoom([0, 1], ["a"], Fraction(low, 2**20), Fraction(width, 2**20), 0)
     both = f"{low:020b}", f"{low + width - 1:020b}"
     same = next((k for k in range(20) if both[0][k] != both[1][k]), 20)
     assert settled(ax)[:20].startswith(both[0][:same])
@@ -96,7 +96,7 @@ def test_settled_bits_are_those_of_every_number_inside(low, width):
 )
 def test_an_interval_outside_the_line_is_refused(low, width):
     with pytest.raises(ValueError, match="does not lie in"):
-        viz.interval_zoom(QUARTERS, NAMES, low, width)
+        figures.interval_zoom(QUARTERS, NAMES, low, width)
 
 
 @pytest.mark.parametrize(
@@ -110,16 +110,16 @@ def test_an_interval_outside_the_line_is_refused(low, width):
 )
 def test_a_table_that_is_none_is_refused(cdf, names, symbol, says):
     with pytest.raises(ValueError, match=says):
-        viz.interval_zoom(cdf, names, 0, 1, symbol)
+        figures.interval_zoom(cdf, names, 0, 1, symbol)
     with pytest.raises(ValueError, match=says):
-        viz.rans_state(cdf, names, 0 if symbol is None else symbol, 1, 1)
+        figures.rans_state(cdf, names, 0 if symbol is None else symbol, 1, 1)
 
 
 # coloured_numbers
 
 
 def test_every_number_is_there_with_its_count_of_earlier_cells():
-    ax = viz.coloured_numbers([5, 2, 1], NAMES, rows=2)
+    ax = figures.coloured_numbers([5, 2, 1], NAMES, rows=2)
     shown = texts(ax)
     pairs = list(zip(shown[0:32:2], shown[1:32:2], strict=True))
     assert [int(number) for number, _ in pairs] == list(range(16))
@@ -131,20 +131,20 @@ def test_every_number_is_there_with_its_count_of_earlier_cells():
 
 
 def test_a_move_marks_the_cell_whose_small_number_is_the_state():
-    ax = viz.coloured_numbers([5, 2, 1], NAMES, moves=[(3, 1)])
+    ax = figures.coloured_numbers([5, 2, 1], NAMES, moves=[(3, 1)])
     lit = [p for p in ax.patches if to_hex(p.get_edgecolor()) == ORANGE]
     assert [(round(p.get_x()), round(p.get_y())) for p in lit] == [(6, 1)]  # 14 = 8 + 6
 
 
 def test_a_move_out_of_the_picture_is_refused():
     with pytest.raises(ValueError, match="lead to 807: draw more rows"):
-        viz.coloured_numbers([5, 2, 1], NAMES, moves=[(100, 2)])
+        figures.coloured_numbers([5, 2, 1], NAMES, moves=[(100, 2)])
 
 
 @pytest.mark.parametrize("frequencies", [[], [1, 0, 2], [[1, 2, 3]], [1, 2]])
 def test_frequencies_below_1_and_other_numbers_of_names_are_refused(frequencies):
     with pytest.raises(ValueError, match="frequency >= 1"):
-        viz.coloured_numbers(frequencies, NAMES)
+        figures.coloured_numbers(frequencies, NAMES)
 
 
 # rans_state
@@ -156,31 +156,31 @@ def bits(ax) -> str:
 
 
 def test_the_register_shows_the_state_after_the_push():
-    ax = viz.rans_state(CDF, NAMES, 0, 1 << 40, (1 << 41) + 5)
+    ax = figures.rans_state(CDF, NAMES, 0, 1 << 40, (1 << 41) + 5)
     assert int(bits(ax), 2) == (1 << 41) + 5 and len(bits(ax)) == 64
 
 
 def test_the_symbols_interval_is_orange():
-    assert orange(viz.rans_state(CDF, NAMES, 1, 1 << 40, 1 << 42)) == [(32, 48)]
+    assert orange(figures.rans_state(CDF, NAMES, 1, 1 << 40, 1 << 42)) == [(32, 48)]
 
 
 def test_a_word_that_moved_out_is_written_and_32_bits_are_taken_off():
-    ax = viz.rans_state(CDF, NAMES, 1, 1 << 62, 1 << 32, [0xDEADBEEF])
+    ax = figures.rans_state(CDF, NAMES, 1, 1 << 62, 1 << 32, [0xDEADBEEF])
     assert "moved out: deadbeef" in texts(ax) and "-32 bits" in texts(ax)
-    assert not any("moved" in text for text in texts(viz.rans_state(CDF, NAMES, 1, 1, 4)))
+    assert not any("moved" in text for text in texts(figures.rans_state(CDF, NAMES, 1, 1, 4)))
 
 
 @pytest.mark.parametrize(("before", "after"), [(0, 1), (1, 0), (1 << 64, 1), (1, 1 << 64)])
 def test_a_state_of_more_than_64_bits_is_refused(before, after):
     with pytest.raises(ValueError, match="a state lies between"):
-        viz.rans_state(CDF, NAMES, 0, before, after)
+        figures.rans_state(CDF, NAMES, 0, before, after)
 
 
 # state_plot, learning_cost, overheads
 
 
 def test_a_state_plot_has_a_dot_where_something_moved_out():
-    ax = viz.state_plot([2.0, 4.0, 1.0], [0, 2, 1], (0, 3), ylabel="log2", note="a byte")
+    ax = figures.state_plot([2.0, 4.0, 1.0], [0, 2, 1], (0, 3), ylabel="log2", note="a byte")
     line, dots, *bounds = ax.lines
     assert line.get_ydata().tolist() == [1, 2, 0]
     assert dots.get_xydata().tolist() == [[2, 2], [3, 0]]
@@ -191,12 +191,12 @@ def test_a_state_plot_has_a_dot_where_something_moved_out():
 @pytest.mark.parametrize(("states", "moved"), [([1.0], [0, 1]), ([], []), ([[1.0]], [[0]])])
 def test_states_without_moves_are_refused(states, moved):
     with pytest.raises(ValueError, match="one move for each state"):
-        viz.state_plot(states, moved, (0, 1), ylabel="", note="")
+        figures.state_plot(states, moved, (0, 1), ylabel="", note="")
 
 
 def test_the_dashed_line_of_learning_rises_by_half_a_bit_per_share_and_doubling():
     n = 2 ** np.arange(4, 9)
-    ax = viz.learning_cost(n, {5: [20, 22, 24, 26, 30]})
+    ax = figures.learning_cost(n, {5: [20, 22, 24, 26, 30]})
     measured, theory = ax.lines
     assert measured.get_ydata().tolist() == [20, 22, 24, 26, 30]
     assert np.diff(theory.get_ydata()).tolist() == [2, 2, 2, 2]
@@ -205,13 +205,13 @@ def test_the_dashed_line_of_learning_rises_by_half_a_bit_per_share_and_doubling(
 
 
 def test_overheads_leave_out_what_is_below_a_bit():
-    ax = viz.overheads([1, 10, 100], {"one": [0.5, 2, 3], "none": [-1, 0, 0.9]})
+    ax = figures.overheads([1, 10, 100], {"one": [0.5, 2, 3], "none": [-1, 0, 0.9]})
     assert ax.lines[0].get_xydata().tolist() == [[10, 2], [100, 3]]
     assert texts(ax) == ["one"]
     assert ax.get_xscale() == ax.get_yscale() == "log"
 
 
-@pytest.mark.parametrize("draw", [viz.learning_cost, viz.overheads])
+@pytest.mark.parametrize("draw", [figures.learning_cost, figures.overheads])
 def test_a_line_of_another_length_is_refused(draw):
     with pytest.raises(ValueError, match="expected 2 numbers"):
         draw([1, 2], {3: [1, 2, 3]})

@@ -4,14 +4,14 @@ import io
 
 import numpy as np
 import pytest
-from figures import own_figures, texts  # noqa: F401 - a fixture of every test here
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from cwlib import viz
+from cwbook import figures
 from cwlib.coding import huffman
+from drawn import own_figures, texts  # noqa: F401 - a fixture of every test here
 
-plt = viz.plt
+plt = figures.plt
 CODE = {"A": "0", "B": "10", "C": "110", "D": "111"}
 COUNTS, MERGES = [5, 2, 1, 1], [(2, 3), (1, 4), (0, 5)]  # a chain: 1 + 1, + 2, + 5
 
@@ -32,7 +32,7 @@ def places(ax) -> dict[str, tuple[float, float]]:
 
 def waiting(ax) -> set[str]:
     """Texts of the nodes that are drawn as roots."""
-    colour = viz.COLOURS["cw"]
+    colour = figures.COLOURS["cw"]
     return {
         t.get_text()
         for t in ax.texts
@@ -41,10 +41,10 @@ def waiting(ax) -> set[str]:
 
 
 def test_frames_of_one_kind_have_one_size():
-    frames = [viz.as_png(viz.huffman_tree(COUNTS, MERGES, done=done)) for done in range(4)]
-    frames += [viz.as_png(viz.huffman_tree([9, 4, 4, 1], MERGES))]
+    frames = [figures.as_png(figures.huffman_tree(COUNTS, MERGES, done=done)) for done in range(4)]
+    frames += [figures.as_png(figures.huffman_tree([9, 4, 4, 1], MERGES))]
     assert len({Image.open(io.BytesIO(frame)).size for frame in frames}) == 1
-    coins = [viz.as_png(viz.coin(p, [0, 1] * 16, {"a": 1.0})) for p in (0.1, 0.5, 0.9)]
+    coins = [figures.as_png(figures.coin(p, [0, 1] * 16, {"a": 1.0})) for p in (0.1, 0.5, 0.9)]
     assert len({Image.open(io.BytesIO(frame)).size for frame in coins}) == 1
 
 
@@ -52,7 +52,7 @@ def test_frames_of_one_kind_have_one_size():
 
 
 def test_kraft_budget_gives_a_word_of_l_bits_its_share_of_the_width():
-    ax = viz.kraft_budget(CODE)
+    ax = figures.kraft_budget(CODE)
     cells = {(left, row, width) for left, row, width, _ in boxes(ax)}
     assert {(0, 1, 0.5), (0.5, 2, 0.25), (0.75, 3, 0.125), (0.875, 3, 0.125)} <= cells
     assert {"A: 0", "B: 10", "C: 110", "D: 111"} <= set(texts(ax))
@@ -60,7 +60,7 @@ def test_kraft_budget_gives_a_word_of_l_bits_its_share_of_the_width():
 
 
 def test_kraft_budget_shades_what_lies_below_a_word_and_nothing_else():
-    ax = viz.kraft_budget({"A": "0", "C": "110"})
+    ax = figures.kraft_budget({"A": "0", "C": "110"})
     shaded = {(left, row) for left, row, _, colour in boxes(ax) if colour == "#ececec"}
     below_a = {(k / 4, 2) for k in range(2)} | {(k / 8, 3) for k in range(4)}
     own = {(0.0, 1), (0.75, 3)}  # drawn over with the words' colours
@@ -70,7 +70,7 @@ def test_kraft_budget_shades_what_lies_below_a_word_and_nothing_else():
 
 
 def test_kraft_budget_draws_deeper_rows_when_it_is_told():
-    ax = viz.kraft_budget({"A": "0"}, depth=3)
+    ax = figures.kraft_budget({"A": "0"}, depth=3)
     assert max(row for _, row, _, _ in boxes(ax)) == 3
 
 
@@ -88,14 +88,14 @@ def test_kraft_budget_draws_deeper_rows_when_it_is_told():
 )
 def test_kraft_budget_says_what_is_wrong(words, settings, message):
     with pytest.raises(ValueError, match=message):
-        viz.kraft_budget(words, **settings)
+        figures.kraft_budget(words, **settings)
 
 
 # huffman_tree
 
 
 def test_huffman_tree_stands_a_leaf_as_deep_as_its_word_is_long():
-    ax = viz.huffman_tree(COUNTS, MERGES, names=list("abcd"))
+    ax = figures.huffman_tree(COUNTS, MERGES, names=list("abcd"))
     depth = {text: y for text, (_, y) in places(ax).items()}
     assert depth == {"a\n5": 1, "b\n2": 2, "c\n1": 3, "d\n1": 3, "9": 0, "4": 1, "2": 2}
     assert texts(ax).count("0") == texts(ax).count("1") == 3  # one of each per merge
@@ -103,7 +103,7 @@ def test_huffman_tree_stands_a_leaf_as_deep_as_its_word_is_long():
 
 
 def test_huffman_tree_puts_zeros_to_the_left_and_never_crosses():
-    ax = viz.huffman_tree(COUNTS, MERGES)
+    ax = figures.huffman_tree(COUNTS, MERGES)
     x = {text: x for text, (x, _) in places(ax).items()}
     assert x["0\n5"] < x["1\n2"] < x["2\n1"] < x["3\n1"]
     assert x["2"] == (x["2\n1"] + x["3\n1"]) / 2
@@ -111,12 +111,12 @@ def test_huffman_tree_puts_zeros_to_the_left_and_never_crosses():
 
 def test_huffman_tree_takes_the_steps_of_the_coder_and_leaves_out_what_never_occurs():
     steps = huffman.tree_steps([5, 0, 2, 1, 1])
-    ax = viz.huffman_tree([5, 0, 2, 1, 1], steps)
+    ax = figures.huffman_tree([5, 0, 2, 1, 1], steps)
     depth = {text: y for text, (_, y) in places(ax).items()}
     assert depth == {"0\n5": 1, "2\n2": 2, "3\n1": 3, "4\n1": 3, "9": 0, "4": 1, "2": 2}
     words = huffman.Code.from_counts([5, 0, 2, 1, 1]).lengths
     assert [depth[name] for name in ("0\n5", "2\n2", "3\n1", "4\n1")] == words[words > 0].tolist()
-    assert waiting(viz.huffman_tree([0, 3], [])) == {"1\n3"}
+    assert waiting(figures.huffman_tree([0, 3], [])) == {"1\n3"}
 
 
 @pytest.mark.parametrize(
@@ -129,12 +129,12 @@ def test_huffman_tree_takes_the_steps_of_the_coder_and_leaves_out_what_never_occ
     ],
 )
 def test_huffman_tree_grows_merge_by_merge_in_the_final_places(done, roots):
-    final = places(viz.huffman_tree(COUNTS, MERGES))
-    ax = viz.huffman_tree(COUNTS, MERGES, done=done)
+    final = places(figures.huffman_tree(COUNTS, MERGES))
+    ax = figures.huffman_tree(COUNTS, MERGES, done=done)
     assert waiting(ax) == roots
     assert len(ax.lines) == 2 * done
     assert places(ax).items() <= final.items()
-    newest = [line for line in ax.lines if line.get_color() == viz.COLOURS["cw"]]
+    newest = [line for line in ax.lines if line.get_color() == figures.COLOURS["cw"]]
     assert len(newest) == (2 if done else 0)
 
 
@@ -152,7 +152,7 @@ def test_huffman_tree_grows_merge_by_merge_in_the_final_places(done, roots):
 )
 def test_huffman_tree_says_what_is_wrong(counts, merges, settings, message):
     with pytest.raises(ValueError, match=message):
-        viz.huffman_tree(counts, merges, **settings)
+        figures.huffman_tree(counts, merges, **settings)
     assert not plt.get_fignums()
 
 
@@ -160,7 +160,7 @@ def test_huffman_tree_says_what_is_wrong(counts, merges, settings, message):
 
 
 def test_bit_row_spells_the_words_and_marks_the_bytes():
-    ax = viz.bit_row([("7", "10"), ("0", "0"), ("2", "11100")])
+    ax = figures.bit_row([("7", "10"), ("0", "0"), ("2", "11100")])
     bits = [t for t in texts(ax) if t in ("0", "1")]
     # the name "0" is among them, before the bit it stands over
     assert "".join(bits) == "10" + "00" + "11100"
@@ -170,18 +170,18 @@ def test_bit_row_spells_the_words_and_marks_the_bytes():
 
 
 def test_bit_row_goes_on_below_after_24_bits():
-    ax = viz.bit_row([("a", "1" * 30)])
+    ax = figures.bit_row([("a", "1" * 30)])
     assert [box[:2] for box in boxes(ax)] == [(k % 24, 3 * (k // 24)) for k in range(30)]
     assert [t for t in texts(ax) if t.startswith("byte")] == [f"byte {k}" for k in range(4)]
     with pytest.raises(ValueError, match="at least one bit"):
-        viz.bit_row([("a", "")])
+        figures.bit_row([("a", "")])
 
 
 # coin
 
 
 def test_coin_marks_its_entropy_and_its_rates():
-    ax = viz.coin(0.25, [0, 1, 1, 0], {"one": 1.0, "two": 0.84})
+    ax = figures.coin(0.25, [0, 1, 1, 0], {"one": 1.0, "two": 0.84})
     curve, _, dot, *rates = ax.lines
     assert curve.get_ydata()[100] == 1 and curve.get_ydata()[[0, -1]].tolist() == [0, 0]
     h = 0.25 * 2 + 0.75 * np.log2(4 / 3)
@@ -193,7 +193,7 @@ def test_coin_marks_its_entropy_and_its_rates():
 
 
 def test_names_of_equal_rates_do_not_cover_each_other():
-    ax = viz.coin(0.5, [0, 1], {"a": 1.0, "b": 1.0, "c": 1.0})
+    ax = figures.coin(0.5, [0, 1], {"a": 1.0, "b": 1.0, "c": 1.0})
     heights = sorted(note.xy[1] for note in ax.texts)
     assert np.diff(heights) == pytest.approx([0.1, 0.1])
 
@@ -204,14 +204,14 @@ def test_names_of_equal_rates_do_not_cover_each_other():
 )
 def test_coin_says_what_is_wrong(share, tosses, message):
     with pytest.raises(ValueError, match=message):
-        viz.coin(share, tosses, {})
+        figures.coin(share, tosses, {})
 
 
 # tables
 
 
 def test_two_tables_shows_the_extra_cost_of_each_symbol():
-    top, bottom = viz.two_tables([0.5, 0.5, 0], [0.25, 0.5, 0.25], ("this", "that"))
+    top, bottom = figures.two_tables([0.5, 0.5, 0], [0.25, 0.5, 0.25], ("this", "that"))
     assert [bar.get_height() for bar in top.patches] == [50, 50, 0]
     assert [bar.get_height() for bar in bottom.patches] == [0.5, 0, 0]  # 0.5 log2(0.5 / 0.25)
     assert "0.50 in all" in bottom.get_title(loc="left")
@@ -229,15 +229,15 @@ def test_two_tables_shows_the_extra_cost_of_each_symbol():
 )
 def test_two_tables_says_what_is_wrong(p, q, message):
     with pytest.raises(ValueError, match=message):
-        viz.two_tables(p, q, ("this", "that"))
+        figures.two_tables(p, q, ("this", "that"))
 
 
 def test_joint_table_darkens_with_the_logarithm_of_the_count():
-    ax = viz.joint_table([[0, 1], [3, 7]], xlabel="left", ylabel="value")
+    ax = figures.joint_table([[0, 1], [3, 7]], xlabel="left", ylabel="value")
     np.testing.assert_array_equal(ax.images[0].get_array(), [[0, 1], [2, 3]])
     assert ax.images[0].origin == "lower"
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("left", "value")
     scale = ax.figure.axes[1]
     assert [t.get_text() for t in scale.get_yticklabels()] == ["0", "7"]
     with pytest.raises(ValueError, match="not all of it 0"):
-        viz.joint_table(np.zeros((2, 2)), xlabel="", ylabel="")
+        figures.joint_table(np.zeros((2, 2)), xlabel="", ylabel="")

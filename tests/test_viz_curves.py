@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from figures import own_figures, texts  # noqa: F401 - a fixture of every test here
 
-from cwlib import viz
+from cwbook import figures
+from drawn import own_figures, texts  # noqa: F401 - a fixture of every test here
 
-plt = viz.plt
+plt = figures.plt
 
 
 # rd_groups
@@ -15,7 +15,7 @@ VIEW = {"ylabel": "PSNR (dB)", "xlim": (0.1, 1.0), "ylim": (20, 40)}
 
 
 def test_rd_groups_joins_points_by_rate_and_names_every_curve_once():
-    ax = viz.rd_groups(
+    ax = figures.rd_groups(
         [
             ("theirs", "measured", [(0.8, 33), (0.2, 27)]),
             ("ours", "ours", [(0.4, 31)]),
@@ -29,13 +29,13 @@ def test_rd_groups_joins_points_by_rate_and_names_every_curve_once():
 
 
 def test_rd_groups_names_others_where_their_curves_leave_the_view():
-    ax = viz.rd_groups([("long", "published", [(0.2, 25), (2.0, 43)])], **VIEW)
+    ax = figures.rd_groups([("long", "published", [(0.2, 25), (2.0, 43)])], **VIEW)
     (name,) = ax.texts
     assert name.xy == pytest.approx((1.0, 33.0))
 
 
 def test_rd_groups_leaves_out_a_curve_that_is_not_in_view():
-    ax = viz.rd_groups(
+    ax = figures.rd_groups(
         [("far", "published", [(5, 50)]), ("near", "paper", [(0.361, 30.18)])], **VIEW
     )
     assert texts(ax) == ["near"] and len(ax.lines) == 1
@@ -51,14 +51,14 @@ def test_rd_groups_leaves_out_a_curve_that_is_not_in_view():
 )
 def test_rd_groups_says_what_is_wrong(curves, message):
     with pytest.raises(ValueError, match=message):
-        viz.rd_groups(curves, **VIEW)
+        figures.rd_groups(curves, **VIEW)
 
 
 # gains_by_image
 
 
 def test_gains_by_image_numbers_every_point_and_shows_zero():
-    ax = viz.gains_by_image([0.2, 0.5], [-1.5, -0.5], [7, 23], xlabel="bpp", ylabel="dB")
+    ax = figures.gains_by_image([0.2, 0.5], [-1.5, -0.5], [7, 23], xlabel="bpp", ylabel="dB")
     assert sorted(texts(ax)) == ["23", "7"]
     low, high = ax.get_ylim()
     assert low < -1.5 and high > 0, "the line of no gain must be in view"
@@ -66,14 +66,14 @@ def test_gains_by_image_numbers_every_point_and_shows_zero():
 
 
 def test_gains_by_image_tells_gains_from_losses_by_colour():
-    ax = viz.gains_by_image([0.2, 0.5], [-1.0, 1.0], [1, 2], xlabel="bpp", ylabel="dB")
+    ax = figures.gains_by_image([0.2, 0.5], [-1.0, 1.0], [1, 2], xlabel="bpp", ylabel="dB")
     loss, gain = (line.get_color() for line in ax.lines[:2])
-    assert (loss, gain) == (viz.COLOURS["resnet"], viz.COLOURS["cw"])
+    assert (loss, gain) == (figures.COLOURS["resnet"], figures.COLOURS["cw"])
 
 
 def test_gains_by_image_says_what_is_wrong():
     with pytest.raises(ValueError, match="one rate, gain and number for each picture"):
-        viz.gains_by_image([0.2, 0.5], [1.0], [1, 2], xlabel="bpp", ylabel="dB")
+        figures.gains_by_image([0.2, 0.5], [1.0], [1, 2], xlabel="bpp", ylabel="dB")
 
 
 # learning_curves
@@ -81,7 +81,7 @@ def test_gains_by_image_says_what_is_wrong():
 
 def test_learning_curves_stacks_panels_and_writes_last_values():
     steps = np.arange(1, 4)
-    axes = viz.learning_curves(
+    axes = figures.learning_curves(
         {"loss": (steps, [9.0, 3.0, 1.25]), "rate": (steps, [1.0, 0.7, 0.5])},
         xlabel="step",
         log=["loss"],
@@ -95,7 +95,7 @@ def test_learning_curves_stacks_panels_and_writes_last_values():
 @pytest.mark.parametrize("panels", [{}, {"loss": ([1, 2], [1])}, {"loss": ([], [])}])
 def test_learning_curves_says_what_is_wrong(panels):
     with pytest.raises(ValueError, match="at least one panel|one length > 0"):
-        viz.learning_curves(panels, xlabel="step")
+        figures.learning_curves(panels, xlabel="step")
 
 
 # photo_and_maps
@@ -103,7 +103,7 @@ def test_learning_curves_says_what_is_wrong(panels):
 
 def test_photo_and_maps_lays_every_map_over_the_pictures_extent():
     photo = np.zeros((32, 48, 3), np.uint8)
-    axes = viz.photo_and_maps(photo, [("bits", np.eye(4, 6)), ("scale", np.ones((4, 6)))])
+    axes = figures.photo_and_maps(photo, [("bits", np.eye(4, 6)), ("scale", np.ones((4, 6)))])
     assert [ax.get_title(loc="left") for ax in axes] == ["photograph", "bits", "scale"]
     for ax in axes[1:]:
         assert tuple(ax.images[0].get_extent()) == (0, 48, 32, 0)
@@ -113,14 +113,14 @@ def test_photo_and_maps_lays_every_map_over_the_pictures_extent():
 @pytest.mark.parametrize("maps", [[], [("bits", np.ones(4))]])
 def test_photo_and_maps_says_what_is_wrong(maps):
     with pytest.raises(ValueError, match="at least one map"):
-        viz.photo_and_maps(np.zeros((8, 8, 3), np.uint8), maps)
+        figures.photo_and_maps(np.zeros((8, 8, 3), np.uint8), maps)
 
 
 # sorted_bars
 
 
 def test_sorted_bars_orders_and_marks_the_named_ones():
-    ax = viz.sorted_bars([1.0, 5.0, 3.0], xlabel="channel", ylabel="bytes", named={0: "l1"})
+    ax = figures.sorted_bars([1.0, 5.0, 3.0], xlabel="channel", ylabel="bytes", named={0: "l1"})
     assert [bar.get_height() for bar in ax.patches] == [5.0, 3.0, 1.0]
     (name,) = ax.texts
     assert name.get_text() == "l1" and name.xy == (2, 1.0)
@@ -128,14 +128,14 @@ def test_sorted_bars_orders_and_marks_the_named_ones():
 
 def test_sorted_bars_says_what_is_wrong():
     with pytest.raises(ValueError, match=r"expected values \(n,\)"):
-        viz.sorted_bars([], xlabel="channel", ylabel="bytes", named={})
+        figures.sorted_bars([], xlabel="channel", ylabel="bytes", named={})
 
 
 # histograms
 
 
 def test_histograms_shows_shares_of_all_values_in_percent():
-    ax = viz.histograms(
+    ax = figures.histograms(
         {"zeros": np.zeros(8), "both": [[-1, 0], [0, 1]]}, bins=[-1.5, -0.5, 0.5, 1.5], xlabel="z"
     )
     heights = [patch.get_data().values.tolist() for patch in ax.patches]
@@ -145,4 +145,4 @@ def test_histograms_shows_shares_of_all_values_in_percent():
 
 def test_histograms_says_what_is_wrong():
     with pytest.raises(ValueError, match="at least one set of values"):
-        viz.histograms({}, bins=[0, 1], xlabel="z")
+        figures.histograms({}, bins=[0, 1], xlabel="z")

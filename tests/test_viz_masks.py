@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from figures import own_figures, texts  # noqa: F401 - a fixture of every test here
 
-from cwlib import viz
+from cwbook import figures
+from drawn import own_figures, texts  # noqa: F401 - a fixture of every test here
 
 PICTURE = np.full((32, 32), 200, np.uint8)
 MAP = np.array([[0.0, 1.0], [0.5, 1.0]])
@@ -14,7 +14,7 @@ MAP = np.array([[0.0, 1.0], [0.5, 1.0]])
 
 
 def test_mask_maps_put_each_map_beside_its_image_on_one_scale():
-    axes = viz.mask_maps(
+    axes = figures.mask_maps(
         [PICTURE, PICTURE // 2], {"bits": [MAP, MAP], "first": [MAP / 2, MAP]}, label="x", vmax=1
     )
     assert axes.shape == (2, 3)
@@ -23,11 +23,11 @@ def test_mask_maps_put_each_map_beside_its_image_on_one_scale():
     half, whole = (axes[k, 2].images[0].get_array() for k in (0, 1))
     # 0.5 on the scale 0 to 1 has one colour wherever it stands
     np.testing.assert_array_equal(half[0, -1], whole[-1, 0])
-    np.testing.assert_array_equal(whole, viz.colour_map(MAP, 32, 32, 1))
+    np.testing.assert_array_equal(whole, figures.colour_map(MAP, 32, 32, 1))
 
 
 def test_mask_maps_write_a_caption_under_each_map_and_name_the_scale():
-    axes = viz.mask_maps(
+    axes = figures.mask_maps(
         [PICTURE], {"a": [MAP], "b": [MAP]}, label="bits", vmax=6, captions={"b": ["2"], "a": ["1"]}
     )
     assert [texts(ax) for ax in axes[0]] == [[], ["1"], ["2"]]
@@ -46,7 +46,7 @@ def test_mask_maps_write_a_caption_under_each_map_and_name_the_scale():
 )
 def test_mask_maps_say_what_is_wrong(given, message):
     with pytest.raises(ValueError, match=message):
-        viz.mask_maps(**given, label="x", vmax=1)
+        figures.mask_maps(**given, label="x", vmax=1)
 
 
 # bit_grids
@@ -54,7 +54,7 @@ def test_mask_maps_say_what_is_wrong(given, message):
 
 def test_bit_grids_show_each_grid_in_its_row_and_column():
     few, many = np.eye(2, 6), np.ones((2, 6))
-    axes = viz.bit_grids({"bits": [few, many], "first": [many, few]}, ["ink", "paper"])
+    axes = figures.bit_grids({"bits": [few, many], "first": [many, few]}, ["ink", "paper"])
     assert axes.shape == (2, 2)
     for (i, j), wanted in {(0, 0): few, (1, 0): many, (0, 1): many, (1, 1): few}.items():
         np.testing.assert_array_equal(axes[i, j].images[0].get_array(), wanted)
@@ -75,7 +75,7 @@ def test_bit_grids_show_each_grid_in_its_row_and_column():
 )
 def test_bit_grids_say_what_is_wrong(grids, message):
     with pytest.raises(ValueError, match=message):
-        viz.bit_grids(grids, ["ink", "paper"])
+        figures.bit_grids(grids, ["ink", "paper"])
 
 
 # stand_in
@@ -85,14 +85,14 @@ STAIR = np.floor(Z * 4) / 4
 
 
 def test_stand_in_draws_the_stair_tread_by_tread_and_never_upright():
-    top, _ = viz.stand_in(Z, STAIR, Z, np.ones(9))
+    top, _ = figures.stand_in(Z, STAIR, Z, np.ones(9))
     treads = [line.get_ydata() for line in top.lines if line.get_linewidth() > 4]
     assert [set(y) for y in treads] == [{0}, {0.25}, {0.5}, {0.75}, {1}]
 
 
 def test_stand_in_draws_one_curve_as_a_line_and_several_draws_as_dots():
-    one, _ = viz.stand_in(Z, STAIR, Z, np.ones(9))
-    two, below = viz.stand_in(Z, STAIR, [Z, Z + 0.1], np.ones((2, 9)))
+    one, _ = figures.stand_in(Z, STAIR, Z, np.ones(9))
+    two, below = figures.stand_in(Z, STAIR, [Z, Z + 0.1], np.ones((2, 9)))
     assert [line.get_linestyle() for line in one.lines[-1:]] == ["-"]
     assert [line.get_linestyle() for line in two.lines[-2:]] == ["None", "None"]
     np.testing.assert_allclose(two.lines[-1].get_ydata(), Z + 0.1)
@@ -101,7 +101,7 @@ def test_stand_in_draws_one_curve_as_a_line_and_several_draws_as_dots():
 
 def test_stand_in_keeps_the_axis_of_slopes_whatever_they_are():
     for slope in (np.zeros(9), np.full(9, 1e9)):
-        _, below = viz.stand_in(Z, STAIR, Z, slope, slopes=(0.1, 10))
+        _, below = figures.stand_in(Z, STAIR, Z, slope, slopes=(0.1, 10))
         assert below.get_ylim() == pytest.approx((0.1, 10)) and below.get_yscale() == "log"
         assert np.isfinite(below.lines[0].get_ydata()).all()
         assert [t.get_text() for t in below.get_yticklabels()] == ["0.1", "1", "10"]
@@ -109,7 +109,7 @@ def test_stand_in_keeps_the_axis_of_slopes_whatever_they_are():
 
 def test_stand_in_says_what_is_wrong():
     with pytest.raises(ValueError, match=r"each of z \(9,\), got \(9,\), \(1, 8\)"):
-        viz.stand_in(Z, STAIR, Z[:8], np.ones(9))
+        figures.stand_in(Z, STAIR, Z[:8], np.ones(9))
 
 
 # level_histograms
@@ -117,7 +117,7 @@ def test_stand_in_says_what_is_wrong():
 
 def test_level_histograms_show_shares_in_percent_and_mark_the_levels():
     values = np.array([0.1] * 3 + [0.9])
-    axes = viz.level_histograms({"a": (values, [0.25, 0.75]), "b": ([0.5], [0.5])}, xlabel="z")
+    axes = figures.level_histograms({"a": (values, [0.25, 0.75]), "b": ([0.5], [0.5])}, xlabel="z")
     (stairs,) = axes[0].patches
     shares, edges, _ = stairs.get_data()
     assert shares.sum() == pytest.approx(100)
@@ -136,4 +136,4 @@ def test_level_histograms_show_shares_in_percent_and_mark_the_levels():
 )
 def test_level_histograms_say_what_is_wrong(parts, message):
     with pytest.raises(ValueError, match=message):
-        viz.level_histograms(parts, xlabel="z")
+        figures.level_histograms(parts, xlabel="z")

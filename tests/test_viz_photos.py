@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from figures import own_figures, texts  # noqa: F401 - a fixture of every test here
 
-from cwlib import viz
+from cwbook import figures
+from drawn import own_figures, texts  # noqa: F401 - a fixture of every test here
 
-plt = viz.plt
+plt = figures.plt
 
 
 def squares(ax) -> list[tuple[float, float, float, float]]:
@@ -29,7 +29,7 @@ def network(**changed):
         total=("sent", (9, 4, 6)),
         hyper=("y", (8, 1, 2)),
     )
-    return viz.hierarchy(**(parts | changed))
+    return figures.hierarchy(**(parts | changed))
 
 
 def test_hierarchy_names_every_tensor_with_its_shape_and_every_layer():
@@ -60,7 +60,7 @@ def test_hierarchy_refuses_lists_that_do_not_fit():
 
 
 def test_nested_fields_draws_each_square_around_the_place_and_names_it():
-    ax = viz.nested_fields(np.zeros((40, 60)), (20, 30), {"f1": 5, "f2": 13})
+    ax = figures.nested_fields(np.zeros((40, 60)), (20, 30), {"f1": 5, "f2": 13})
     assert set(squares(ax)) == {(27.5, 17.5, 5, 5), (23.5, 13.5, 13, 13)}
     assert texts(ax) == ["f1", "f2"]
 
@@ -70,7 +70,7 @@ def test_nested_fields_draws_each_square_around_the_place_and_names_it():
 
 def test_channel_mosaic_puts_channels_in_rows_on_one_scale_with_grey_for_zero():
     z = np.stack([np.full((4, 6), v) for v in (0.0, 4.0, -1.0)])
-    ax = viz.channel_mosaic(z, {2: "third"}, columns=2)
+    ax = figures.channel_mosaic(z, {2: "third"}, columns=2)
     sheet = ax.images[0].get_array()
     assert sheet.shape == (2 * 7, 2 * 9)
     assert (sheet[:4, :6] == 0).all() and (sheet[:4, 9:15] == 2).all()
@@ -81,25 +81,25 @@ def test_channel_mosaic_puts_channels_in_rows_on_one_scale_with_grey_for_zero():
 
 
 def test_channel_mosaic_of_zeros_is_drawn():
-    assert viz.channel_mosaic(np.zeros((1, 2, 2))).images[0].get_clim() == (-1, 1)
+    assert figures.channel_mosaic(np.zeros((1, 2, 2))).images[0].get_clim() == (-1, 1)
 
 
 def test_channel_mosaic_refuses_what_is_no_code_and_marks_beyond_it():
     with pytest.raises(ValueError, match=r"expected channels \(C, h, w\), got \(2, 2\)"):
-        viz.channel_mosaic(np.zeros((2, 2)))
+        figures.channel_mosaic(np.zeros((2, 2)))
     with pytest.raises(ValueError, match="beyond the 1 channels"):
-        viz.channel_mosaic(np.zeros((1, 2, 2)), {1: "none"})
+        figures.channel_mosaic(np.zeros((1, 2, 2)), {1: "none"})
 
 
 # mask_profile
 
 
 def test_mask_profile_lines_up_strip_and_mask():
-    top, bottom = viz.mask_profile(np.zeros((4, 16, 3), np.uint8), np.ones((5, 2)))
+    top, bottom = figures.mask_profile(np.zeros((4, 16, 3), np.uint8), np.ones((5, 2)))
     assert top.images[0].get_extent()[:2] == list(bottom.images[0].get_extent()[:2])
     assert bottom.images[0].get_extent()[2:] == [4.5, -0.5]  # channel 0 on top
     with pytest.raises(ValueError, match="expected a mask"):
-        viz.mask_profile(np.zeros((4, 16)), np.ones(5))
+        figures.mask_profile(np.zeros((4, 16)), np.ones(5))
 
 
 # joint_densities
@@ -107,14 +107,14 @@ def test_mask_profile_lines_up_strip_and_mask():
 
 def test_joint_densities_count_pairs_where_they_are():
     pairs = np.array([[0.5, -0.5]] * 100 + [[-0.5, 0.5]] * 10)
-    (ax,) = viz.joint_densities([pairs], ["t"], xlabel="a", ylabel="b", limits=[1], bins=2)
+    (ax,) = figures.joint_densities([pairs], ["t"], xlabel="a", ylabel="b", limits=[1], bins=2)
     np.testing.assert_allclose(ax.images[0].get_array(), [[-np.inf, 0], [-1, -np.inf]])
     assert (ax.get_title(loc="left"), ax.get_xlabel(), ax.get_ylabel()) == ("t", "a", "b")
 
 
 def test_conditional_densities_scale_every_column_by_itself():
     pairs = np.array([[0.5, -0.5]] * 100 + [[-0.5, 0.5]] * 8 + [[-0.5, -0.5]] * 2)
-    (ax,) = viz.joint_densities(
+    (ax,) = figures.joint_densities(
         [pairs], ["t"], xlabel="a", ylabel="b", limits=[1], bins=2, conditional=True
     )
     np.testing.assert_allclose(ax.images[0].get_array(), [[0.5, 1], [1, 0]])  # roots
@@ -122,33 +122,35 @@ def test_conditional_densities_scale_every_column_by_itself():
 
 def test_joint_densities_want_a_title_for_each():
     with pytest.raises(ValueError, match="one title and one limit"):
-        viz.joint_densities([np.zeros((1, 2))], [], xlabel="a", ylabel="b", limits=[1])
+        figures.joint_densities([np.zeros((1, 2))], [], xlabel="a", ylabel="b", limits=[1])
 
 
 # matrices, channel_prices, photo_and_map
 
 
 def test_matrices_share_one_scale():
-    axes = viz.matrices([np.eye(2), np.ones((2, 2))], ["a", "b"], label="r", xlabel="i", ylabel="j")
+    axes = figures.matrices(
+        [np.eye(2), np.ones((2, 2))], ["a", "b"], label="r", xlabel="i", ylabel="j"
+    )
     assert [ax.images[0].get_clim() for ax in axes] == [(0, 1), (0, 1)]
     assert [ax.get_ylabel() for ax in axes] == ["j", ""]
     with pytest.raises(ValueError, match="one title"):
-        viz.matrices([np.eye(2)], [], label="r", xlabel="i", ylabel="j")
+        figures.matrices([np.eye(2)], [], label="r", xlabel="i", ylabel="j")
 
 
 def test_channel_prices_draws_every_channel_once_and_names_some():
-    ax = viz.channel_prices([1, 2, 3], [4, 5, 6], {1: "l2"}, ylabel="dB")
+    ax = figures.channel_prices([1, 2, 3], [4, 5, 6], {1: "l2"}, ylabel="dB")
     drawn = sorted(tuple(xy) for line in ax.lines for xy in line.get_xydata())
     assert drawn == [(1, 4), (2, 5), (3, 6)] and texts(ax) == ["l2"]
     with pytest.raises(ValueError, match="twice"):
-        viz.channel_prices([1], [1, 2], {}, ylabel="dB")
+        figures.channel_prices([1], [1, 2], {}, ylabel="dB")
 
 
 def test_photo_and_map_covers_the_photograph_with_the_map():
-    photo, cells = viz.photo_and_map(
+    photo, cells = figures.photo_and_map(
         np.zeros((16, 24, 3), np.uint8), np.arange(6.0).reshape(2, 3), label="n", titles=("p", "m")
     )
     assert cells.images[0].get_extent() == [0, 24, 16, 0]
     assert photo.get_title(loc="left") == "p" and cells.get_title(loc="left") == "m"
     with pytest.raises(ValueError, match="expected a map"):
-        viz.photo_and_map(np.zeros((8, 8)), np.zeros(3), label="n", titles=("p", "m"))
+        figures.photo_and_map(np.zeros((8, 8)), np.zeros(3), label="n", titles=("p", "m"))

@@ -2,18 +2,18 @@
 
 import numpy as np
 import pytest
-from figures import own_figures, texts  # noqa: F401 - a fixture of every test here
 
-from cwlib import viz
+from cwbook import figures
+from drawn import own_figures, texts  # noqa: F401 - a fixture of every test here
 
-plt = viz.plt
+plt = figures.plt
 
 
 # rate_ladder
 
 
 def test_rate_ladder_names_every_rung_and_writes_its_rate():
-    ax = viz.rate_ladder(
+    ax = figures.rate_ladder(
         [("PNG", 2213.4, "classical"), ("toy", 40, "toy")], xlabel="bits for a digit"
     )
     assert [label.get_text() for label in ax.get_yticklabels()] == ["PNG", "toy"]
@@ -32,7 +32,7 @@ def test_rate_ladder_names_every_rung_and_writes_its_rate():
 )
 def test_rate_ladder_says_what_is_wrong(rungs, message):
     with pytest.raises(ValueError, match=message):
-        viz.rate_ladder(rungs, xlabel="bits")
+        figures.rate_ladder(rungs, xlabel="bits")
 
 
 # codec_lines
@@ -42,14 +42,14 @@ KINDS = {"PNG": "classical", "WebP": "classical", "L3C": "learnt"}
 
 
 def test_codec_lines_draws_each_codec_through_the_rows_that_it_has():
-    ax = viz.codec_lines(ROWS, KINDS, xlabel="bits per sub-pixel")
+    ax = figures.codec_lines(ROWS, KINDS, xlabel="bits per sub-pixel")
     drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in ax.lines]
     assert drawn == [([4.2, 4.35], [0, 1]), ([3.18], [0]), ([3.09, 3.26], [0, 1])]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["DIV2K", "Kodak"]
 
 
 def test_codec_lines_names_every_codec_once_and_in_its_own_colour():
-    ax = viz.codec_lines(ROWS, KINDS, xlabel="bits per sub-pixel")
+    ax = figures.codec_lines(ROWS, KINDS, xlabel="bits per sub-pixel")
     colour_of = {text.get_text(): text.get_color() for text in ax.texts}
     assert sorted(texts(ax)) == sorted(KINDS)
     assert [colour_of[codec] for codec in KINDS] == [line.get_color() for line in ax.lines]
@@ -57,7 +57,7 @@ def test_codec_lines_names_every_codec_once_and_in_its_own_colour():
 
 
 def test_codec_lines_keeps_names_of_equal_codecs_apart():
-    ax = viz.codec_lines(
+    ax = figures.codec_lines(
         {"one": {"a": 3.0, "b": 3.0, "c": 3.01}}, dict.fromkeys("abc", "learnt"), xlabel="bpsp"
     )
     point = 72 / ax.figure.dpi
@@ -79,20 +79,20 @@ def test_codec_lines_keeps_names_of_equal_codecs_apart():
 )
 def test_codec_lines_says_what_is_wrong(rows, kinds, message):
     with pytest.raises(ValueError, match=message):
-        viz.codec_lines(rows, kinds, xlabel="bpsp")
+        figures.codec_lines(rows, kinds, xlabel="bpsp")
 
 
 # lattice
 
 
 def test_lattice_names_every_pixel_by_the_pass_that_codes_it():
-    ax = viz.lattice(5, levels=1)
+    ax = figures.lattice(5, levels=1)
     rows = ["KHKHK", "VDVDV"]
     assert "".join(texts(ax)) == "".join(rows[i % 2] for i in range(5))
 
 
 def test_lattice_has_a_colour_for_each_level():
-    ax = viz.lattice(9, levels=3)
+    ax = figures.lattice(9, levels=3)
     faces = [patch.get_facecolor() for patch in ax.patches]
     counts = sorted((faces.count(face) for face in set(faces)), reverse=True)
     # of 81 pixels 5 x 5 are on the first level, of these 3 x 3 on the second, 2 x 2 on the third
@@ -101,7 +101,7 @@ def test_lattice_has_a_colour_for_each_level():
 
 def test_lattice_says_what_is_wrong():
     with pytest.raises(ValueError, match="1 to 4 levels, got 5"):
-        viz.lattice(9, levels=5)
+        figures.lattice(9, levels=5)
 
 
 # turn_grids
@@ -109,7 +109,7 @@ def test_lattice_says_what_is_wrong():
 
 def test_turn_grids_write_every_turn_into_its_cell_and_darken_the_early_ones():
     quarters = np.array([[1, 3], [3, 2]])
-    axes = viz.turn_grids({"in quarters": quarters, "at once": np.ones((2, 2), int)})
+    axes = figures.turn_grids({"in quarters": quarters, "at once": np.ones((2, 2), int)})
     assert [ax.get_title(loc="left") for ax in axes] == ["in quarters", "at once"]
     written = {text.get_position(): int(text.get_text()) for text in axes[0].texts}
     assert written == {(j, i): quarters[i, j] for i in range(2) for j in range(2)}
@@ -121,4 +121,4 @@ def test_turn_grids_write_every_turn_into_its_cell_and_darken_the_early_ones():
 @pytest.mark.parametrize("grids", [{}, {"a": [[0, 1]]}, {"a": [1, 2]}, {"a": [[1.5]]}])
 def test_turn_grids_say_what_is_wrong(grids):
     with pytest.raises(ValueError, match="at least one grid|whole numbers from 1"):
-        viz.turn_grids(grids)
+        figures.turn_grids(grids)

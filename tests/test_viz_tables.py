@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from figures import own_figures, texts  # noqa: F401 - a fixture of every test here
 from matplotlib.colors import to_hex
 
-from cwlib import viz
+from cwbook import figures
+from drawn import own_figures, texts  # noqa: F401 - a fixture of every test here
 
-plt = viz.plt
+plt = figures.plt
 
 
 def dots(ax) -> dict[str, list[np.ndarray]]:
@@ -24,7 +24,7 @@ def dots(ax) -> dict[str, list[np.ndarray]]:
 
 
 def test_count_savings_fills_the_counts_that_were_handed_out():
-    ax = viz.count_savings([0.75, 0.25], [3, 1], ["a", "b"], most=4)
+    ax = figures.count_savings([0.75, 0.25], [3, 1], ["a", "b"], most=4)
     found = dots(ax)
     assert [d[:, 0].tolist() for d in found["filled"]] == [[1, 2]]
     assert [d[:, 0].tolist() for d in found["hollow"]] == [[3, 4], [1, 2, 3, 4]]
@@ -37,12 +37,12 @@ def test_count_savings_fills_the_counts_that_were_handed_out():
 def test_count_savings_separates_the_best_counts_and_no_others():
     level = [
         line
-        for line in viz.count_savings([0.75, 0.25], [3, 1], ["a", "b"]).lines
+        for line in figures.count_savings([0.75, 0.25], [3, 1], ["a", "b"]).lines
         if list(line.get_xdata()) == [0, 1]
     ]
     taken, next_one = 0.75 * np.log2(3 / 2), 0.75 * np.log2(4 / 3)
     assert len(level) == 1 and next_one < level[0].get_ydata()[0] < taken
-    bad = viz.count_savings([0.75, 0.25], [1, 3], ["a", "b"])
+    bad = figures.count_savings([0.75, 0.25], [1, 3], ["a", "b"])
     assert not [line for line in bad.lines if list(line.get_xdata()) == [0, 1]]
 
 
@@ -57,14 +57,14 @@ def test_count_savings_separates_the_best_counts_and_no_others():
 )
 def test_count_savings_says_what_is_wrong(arguments, message):
     with pytest.raises(ValueError, match=message):
-        viz.count_savings(*arguments)
+        figures.count_savings(*arguments)
 
 
 # loss_plot
 
 
 def test_loss_plot_leaves_out_what_has_no_logarithm_and_names_each_line_at_its_end():
-    ax = viz.loss_plot(
+    ax = figures.loss_plot(
         {"first": ([1, 2, 3], [0.1, 0.01, 0]), "second": ([1, 2], [1, 2])},
         xlabel="counts",
         ylabel="loss (%)",
@@ -79,13 +79,13 @@ def test_loss_plot_leaves_out_what_has_no_logarithm_and_names_each_line_at_its_e
 def test_loss_plot_tells_lines_apart_without_colour():
     curves = {name: ([1, 2], [1, 2]) for name in "abcd"}
     patterns = {
-        str(line._dash_pattern) for line in viz.loss_plot(curves, xlabel="", ylabel="").lines
+        str(line._dash_pattern) for line in figures.loss_plot(curves, xlabel="", ylabel="").lines
     }
     assert len(patterns) == 4
 
 
 def test_loss_plot_has_marks_a_limit_and_the_ticks_that_it_is_given():
-    ax = viz.loss_plot(
+    ax = figures.loss_plot(
         {"a": ([1, 10, 100], [1, 0.1, 0.01])},
         xlabel="",
         ylabel="",
@@ -103,7 +103,7 @@ def test_loss_plot_has_marks_a_limit_and_the_ticks_that_it_is_given():
 
 
 def test_loss_plot_writes_small_numbers_as_they_are():
-    ax = viz.loss_plot({"a": ([1, 2], [1e-5, 1])}, xlabel="", ylabel="")
+    ax = figures.loss_plot({"a": ([1, 2], [1e-5, 1])}, xlabel="", ylabel="")
     ax.figure.canvas.draw()
     labels = [label.get_text() for label in ax.get_yticklabels()]
     assert "0.00001" in labels and "1" in labels
@@ -119,7 +119,7 @@ def test_loss_plot_writes_small_numbers_as_they_are():
 )
 def test_loss_plot_says_what_is_wrong(curves, message):
     with pytest.raises(ValueError, match=message):
-        viz.loss_plot(curves, xlabel="", ylabel="")
+        figures.loss_plot(curves, xlabel="", ylabel="")
 
 
 # wrong_scale
@@ -127,7 +127,7 @@ def test_loss_plot_says_what_is_wrong(curves, message):
 
 def test_wrong_scale_draws_both_shares_and_this_table_on_the_curve():
     k, occurs, believed = [-1, 0, 1], [0.25, 0.5, 0.25], [0.1, 0.8, 0.1]
-    top, bottom = viz.wrong_scale(k, occurs, believed, ([1, 2, 4], [0.5, 0, 0.4]), (1, 0.5))
+    top, bottom = figures.wrong_scale(k, occurs, believed, ([1, 2, 4], [0.5, 0, 0.4]), (1, 0.5))
     assert [bar.get_height() for bar in top.patches] == [25, 50, 25]
     assert top.lines[0].get_ydata().tolist() == [10, 80, 10]
     assert bottom.lines[0].get_xydata().tolist() == [[1, 0.5], [2, 0], [4, 0.4]]
@@ -138,21 +138,23 @@ def test_wrong_scale_draws_both_shares_and_this_table_on_the_curve():
 def test_wrong_scale_keeps_its_axes_whatever_the_table_believes():
     frames = []
     for believed in ([0.1, 0.8, 0.1], [0.3, 0.4, 0.3]):
-        axes = viz.wrong_scale([-1, 0, 1], [0.25, 0.5, 0.25], believed, ([1, 2], [1, 0]), (1, 1))
+        axes = figures.wrong_scale(
+            [-1, 0, 1], [0.25, 0.5, 0.25], believed, ([1, 2], [1, 0]), (1, 1)
+        )
         frames.append([(ax.get_xlim(), ax.get_ylim()) for ax in axes])
     assert frames[0] == frames[1]
 
 
 def test_wrong_scale_says_what_is_wrong():
     with pytest.raises(ValueError, match="one share for each value"):
-        viz.wrong_scale([0, 1], [1.0], [0.5, 0.5], ([1], [1]), (1, 1))
+        figures.wrong_scale([0, 1], [1.0], [0.5, 0.5], ([1], [1]), (1, 1))
 
 
 # ratio_bars
 
 
 def test_ratio_bars_start_at_one_and_are_labelled_with_their_ratio():
-    ax = viz.ratio_bars(
+    ax = figures.ratio_bars(
         {"slow": {"encode": 4, "decode": 2.5}, "fast": {"encode": 0.5}}, xlabel="ours / theirs"
     )
     ends = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in ax.patches]
@@ -168,7 +170,7 @@ def test_ratio_bars_start_at_one_and_are_labelled_with_their_ratio():
 
 
 def test_ratio_bars_say_what_the_sides_of_the_line_mean():
-    ax = viz.ratio_bars({"a": {"x": 3}}, xlabel="", sides=("worse", "better"))
+    ax = figures.ratio_bars({"a": {"x": 3}}, xlabel="", sides=("worse", "better"))
     assert {"worse", "better"} <= set(texts(ax))
     assert not ax.figure.legends
     low, high = ax.get_xlim()
@@ -187,7 +189,7 @@ def test_ratio_bars_say_what_the_sides_of_the_line_mean():
 )
 def test_ratio_bars_say_what_is_wrong(rows, message):
     with pytest.raises(ValueError, match=message):
-        viz.ratio_bars(rows, xlabel="")
+        figures.ratio_bars(rows, xlabel="")
 
 
 # hint_strip
@@ -205,15 +207,15 @@ def orange(ax) -> list[tuple[float, float]]:
 
 def test_hint_strip_marks_the_intervals_from_the_hint_to_the_slot():
     cdf = [0, 1, 3, 8, 12, 16]
-    assert orange(viz.hint_strip(cdf, 1, 9)) == [(0, 1), (1, 3), (3, 8), (8, 12)]
-    assert orange(viz.hint_strip(cdf, 4, 9)) == [(8, 12)]  # bucket 8 ... 11 begins there
-    assert orange(viz.hint_strip(cdf, 4, 5)) == [(3, 8)]  # bucket 4 ... 7 begins within it
-    assert orange(viz.hint_strip(cdf, 4, 3)) == [(0, 1), (1, 3), (3, 8)]
-    assert orange(viz.hint_strip(cdf, 16, 13)) == [(12, 16)]
+    assert orange(figures.hint_strip(cdf, 1, 9)) == [(0, 1), (1, 3), (3, 8), (8, 12)]
+    assert orange(figures.hint_strip(cdf, 4, 9)) == [(8, 12)]  # bucket 8 ... 11 begins there
+    assert orange(figures.hint_strip(cdf, 4, 5)) == [(3, 8)]  # bucket 4 ... 7 begins within it
+    assert orange(figures.hint_strip(cdf, 4, 3)) == [(0, 1), (1, 3), (3, 8)]
+    assert orange(figures.hint_strip(cdf, 16, 13)) == [(12, 16)]
 
 
 def test_hint_strip_is_as_wide_as_its_table():
-    ax = viz.hint_strip([0, 4, 16], 4, 5)
+    ax = figures.hint_strip([0, 4, 16], 4, 5)
     assert ax.get_xlim() == (0, 16)
     assert {"intervals", "hints", "the slot"} <= set(texts(ax))
     lit = [p for p in ax.patches if p.get_y() == 0 and p.get_width() == 4]
@@ -231,4 +233,4 @@ def test_hint_strip_is_as_wide_as_its_table():
 )
 def test_hint_strip_says_what_is_wrong(arguments, message):
     with pytest.raises(ValueError, match=message):
-        viz.hint_strip(*arguments)
+        figures.hint_strip(*arguments)

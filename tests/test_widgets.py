@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from cwlib.widgets import Explorer, Scrubber
+from cwbook.widgets import Explorer, Scrubber
 
 VOID = {"img", "input"}
 

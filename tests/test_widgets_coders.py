@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from figures import own_figures  # noqa: F401 - a fixture of every test here
 
-from cwlib import widgets
+from cwbook import widgets
 from cwlib.coding import rans
 from cwlib.coding.tables import Tables
+from drawn import own_figures  # noqa: F401 - a fixture of every test here
 
 NAMES = ["a", "b", "c", "escape"]
 SHARES = np.array([0.5, 0.25, 0.25])

@@ -7,7 +7,7 @@ import IPython.display
 import pytest
 import torch
 
-from cwlib.widgets import find_device
+from cwbook.widgets import find_device
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cwlib.widgets import live
+from cwbook.widgets import live
 
 pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
 

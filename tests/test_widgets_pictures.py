@@ -4,14 +4,15 @@ import io
 from dataclasses import replace
 
 import numpy as np
-import own
 import pytest
+from PIL import Image
+
+import own
 import scenes
 import strokes
 import tiny
-from PIL import Image
-
-from cwlib import codec, metrics, widgets, zoo
+from cwbook import widgets
+from cwlib import codec, metrics, zoo
 
 
 def test_a_frame_of_a_digit_is_decoded_from_a_real_stream(both_zoo):

@@ -4,14 +4,15 @@ import io
 import json
 import re
 
-import gained
 import numpy as np
 import pytest
-import scenes
 from PIL import Image
 
-from cwlib import baselines, codec, metrics, widgets, zoo
-from cwlib.widgets import rates
+import gained
+import scenes
+from cwbook import widgets
+from cwbook.widgets import rates
+from cwlib import baselines, codec, metrics, zoo
 
 SIZE = (64, 96)
 

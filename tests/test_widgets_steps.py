@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-import strokes
-from figures import own_figures  # noqa: F401 - a fixture of every test here
 
-from cwlib import widgets, zoo
+import strokes
+from cwbook import widgets
+from cwlib import zoo
+from drawn import own_figures  # noqa: F401 - a fixture of every test here
 
 
 @pytest.fixture

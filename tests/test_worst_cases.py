@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
-import gained
 import numpy as np
-import own
 import pytest
 import torch
-import worst_cases
 
+import gained
+import own
+import worst_cases
 from cwlib import codec, zoo
 
 

@@ -15,16 +15,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import own
 import pytest
-import scenes
-import strokes
-import tiny
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
+import own
+import scenes
+import strokes
+import tiny
 from cwlib import checkpoints, codec, data, evaluation, experiments, metrics, zoo
 from cwlib.coding import context, huffman
 from cwlib.models import autoencoders, catalogue

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import scenes
-import strokes
 import torch
 
+import scenes
+import strokes
 from cwlib import experiments, zoo
 from cwlib.models import autoencoders, hierarchical
 

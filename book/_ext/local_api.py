@@ -1,7 +1,8 @@
-"""Sphinx extension: the pages of the API, made from the docstrings of cwlib.
+"""Sphinx extension: the pages of the API, made from the docstrings.
 
     .. api:: coding quantize       each module, and all modules of a package, under a title
     {cw}`codec.compress`           a link to the entry of cwlib.codec.compress
+    {cw}`cwbook.seeds`             the other houses are named in full
 
 Docstrings here are plain text with the habits of Markdown: `name`, tables drawn with bars, indented
 diagrams. autodoc wants reStructuredText, and `to_rst` is the bridge. What is known of a constant or
@@ -29,15 +30,21 @@ from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import nested_parse_with_titles
 
+HOUSES = ("cwlib", "cwbook", "benchmarks")  # packages whose names become links
 LONG_SIGNATURE = 12  # a class of more fields is told by them, without a signature
 LONG_VALUE = 88  # characters; longer values are not shown
 
 
 def modules(name: str) -> list[str]:
     """`coding` -> cwlib.coding and all public modules in it: what `.. api:: coding` shows."""
-    found = importlib.import_module(f"cwlib.{name}")
-    inside = pkgutil.walk_packages(getattr(found, "__path__", []), f"cwlib.{name}.")
-    return [f"cwlib.{name}", *(m.name for m in inside if "._" not in m.name)]
+    found = importlib.import_module(dotted(name))
+    inside = pkgutil.walk_packages(getattr(found, "__path__", []), f"{dotted(name)}.")
+    return [dotted(name), *(m.name for m in inside if "._" not in m.name)]
+
+
+def dotted(name: str) -> str:
+    """`codec.compress` -> cwlib.codec.compress; names of the other houses are whole already."""
+    return name if name.split(".")[0] in HOUSES else f"cwlib.{name}"
 
 
 class Api(SphinxDirective):
@@ -58,7 +65,7 @@ class Api(SphinxDirective):
 
 def link(role, raw, text, line, inliner, options=None, content=()) -> tuple[list, list]:
     """{cw}`codec.compress`: a link that Sphinx warns of where it leads nowhere."""
-    target = full_name(_named(f"cwlib.{text}")) or f"cwlib.{text}"
+    target = full_name(_named(dotted(text))) or dotted(text)
     where = inliner.document.settings.env.docname
     code = nodes.literal(raw, text, classes=["xref", "py"])
     wanted = {"refdomain": "py", "reftype": "obj", "reftarget": target, "refdoc": where}
@@ -66,10 +73,12 @@ def link(role, raw, text, line, inliner, options=None, content=()) -> tuple[list
 
 
 def full_name(found: object) -> str | None:
-    """Where a public function, class or module of cwlib is defined, as a dotted name; else None."""
+    """Where a public function, class or module of ours is defined, as a dotted name; else None."""
     full = f"{getattr(found, '__module__', '')}.{getattr(found, '__qualname__', '')}"
     full = found.__name__ if inspect.ismodule(found) else full
-    return full if re.fullmatch(r"cwlib(\.[A-Za-z]\w*)+", full) else None
+    house, *names = full.split(".")
+    ours = house in HOUSES and all(re.fullmatch(r"[A-Za-z]\w*", name) for name in names)
+    return full if ours and (names or house != "cwlib") else None
 
 
 def _named(name: str) -> object:
@@ -118,7 +127,7 @@ def _table(lines: list[str], scope: object) -> list[str]:
 
 
 def inline(text: str, scope: object = None) -> str:
-    """`name` becomes a link where it names something public of cwlib, else code; marks are text."""
+    """`name` becomes a link where it names something public of ours, else code; marks are text."""
     parts = re.split(r"`([^`]+)`", text)
     plain = [re.sub(r"([\\*|]|(?<=\w)_(?!\w))", r"\\\1", part) for part in parts[::2]]
     code = [_code(" ".join(part.split()), scope) for part in parts[1::2]]
@@ -132,14 +141,14 @@ def _code(text: str, scope: object) -> str:
 
 
 def _target(name: str, scope: object) -> str | None:
-    """Full name of what a docstring calls `name`: in its class, its module, or in cwlib."""
+    """Full name of what a docstring calls `name`: in its class, its module, or in a house."""
     for start in (scope, inspect.getmodule(scope)):
         found = start
         for part in name.split("."):
             found = getattr(found, part, None)
         if full_name(found):
             return full_name(found)
-    return full_name(_named(f"cwlib.{name}"))
+    return full_name(_named(dotted(name)))
 
 
 # Constants and fields ----------------------------------------------------------------------------

@@ -6,30 +6,46 @@ writes, `terminal` prints. All are imported within `main`, where Ctrl-C is heard
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
+from collections.abc import Callable
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns its exit status."""
+
+    def build() -> argparse.ArgumentParser:
+        from cwlib.cli import parser
+
+        return parser.build()
+
+    return run(build, argv)
+
+
+def run(
+    build: Callable[[], argparse.ArgumentParser], argv: list[str] | None, name: str = "cwlib"
+) -> int:
+    """Run a command of that name: `build` makes its parser, whose `args.run(args)` does the work.
+
+    Whatever goes wrong is one line on stderr. Returns the exit status.
+    """
     kept = ""  # what there is after Ctrl-C
     try:
         _open_what_is_closed()
-        from cwlib.cli import parser
-
-        args = parser.build().parse_args(argv)
+        args = build().parse_args(argv)
         kept = args.kept
         args.run(args)
         sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told
         return 0
     except KeyboardInterrupt:
-        return _complain(f"interrupted{kept}", 130)
+        return _complain(name, f"interrupted{kept}", 130)
     except BrokenPipeError:  # `cwlib models | head -1`: nobody reads on, and that is all right
         _settle_stdout()
         return 0
     except Exception as error:
         _settle_stdout()
-        return _complain(_sentence(error))
+        return _complain(name, _sentence(error))
 
 
 def _sentence(error: Exception) -> str:
@@ -83,11 +99,11 @@ def _settle_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _complain(text: str, status: int = 2) -> int:
+def _complain(name: str, text: str, status: int = 2) -> int:
     from cwlib.cli.terminal import say
 
     try:
-        say(f"cwlib: {text}", sys.stderr)
+        say(f"{name}: {text}", sys.stderr)
     except OSError:  # nobody listens
         pass
     return status

@@ -13,9 +13,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from cwlib import files
 from cwlib.cli.files import UsageError
 from cwlib.cli.terminal import say
 
@@ -71,36 +68,16 @@ def _train_words(args: argparse.Namespace, changed: dict) -> str:
     return " ".join(words)
 
 
-def study(args: argparse.Namespace) -> None:
-    """`cwlib study`: train and measure every member of a study, with every seed."""
-    from cwlib import evaluation, experiments
-    from cwlib.evaluation import studies
-
-    wanted = experiments.study(args.study)
-    for seed in args.seeds or ():
-        experiments.check(replace(experiments.get(wanted.members[0]), seed=seed))
-    if args.out:
-        evaluation.check_place(args.out)
-    found = studies.run(wanted, args.runs, args.only, args.seeds, args.device, args.photos)
-    for command, record in found:
-        if args.out:
-            evaluation.merge(args.out, command, [record])
-        say(json.dumps({k: v for k, v in record.items() if k != "curve"}))
-
-
 def evaluate(args: argparse.Namespace) -> None:
     """`cwlib eval`: measure, and print the records or write them into a results file."""
     from cwlib import baselines, evaluation
 
-    if args.model == "ledger":
-        _renew_ledger(args.out)
-        return
     chosen = _chosen(args.model, args.data)
     if args.limit is not None and args.limit <= 0:
         raise UsageError("--limit must be above zero")
     if args.out:
         evaluation.check_place(args.out)
-    test = None if args.model == "training" else _test_images(args.data, args.limit)
+    test = test_images(args.data, args.limit)
     left_out = []
     for name, measure in chosen.items():
         try:
@@ -125,10 +102,6 @@ def _chosen(model: str, dataset: str) -> dict[str, Callable[..., list[dict]]]:
     """What MODEL of `cwlib eval` stands for: names, and what measures each."""
     from cwlib import evaluation
 
-    if model == "training":
-        return {model: lambda _: evaluation.training_records()}
-    if model == "claims":  # not one of "all": these records have a file of their own
-        return {model: evaluation.claims.records}
     table = evaluation.targets(dataset)
     if model == "all":  # but for what takes hours
         return {name: run for name, run in table.items() if not name.startswith("effort-")}
@@ -141,18 +114,15 @@ def _chosen(model: str, dataset: str) -> dict[str, Callable[..., list[dict]]]:
         raise UsageError(f"{path} is not a file of weights: name the .safetensors that train wrote")
     other = "mnist" if dataset != "mnist" else "kodak"
     hint = f"; for this one say --data {other}" * (model in evaluation.targets(other))
-    known = ", ".join([*table, "claims", "ledger", "training"])
-    raise UsageError(f"unknown model or study {model!r}{hint}: there are {known}")
+    raise UsageError(f"unknown model or measurement {model!r}{hint}: there are {', '.join(table)}")
 
 
 def _write_results(args: argparse.Namespace, name: str, test, records: list[dict]) -> None:
     """Into the results file; and into the model's card, where the file is the book's own."""
     from cwlib import evaluation, zoo
 
-    command = f"cwlib eval {name}"
-    if test is not None:
-        command += f" --data {test.name}" * (args.data != "mnist")
-        command += f" --limit {args.limit}" if args.limit else ""
+    command = f"cwlib eval {name}" + f" --data {test.name}" * (args.data != "mnist")
+    command += f" --limit {args.limit}" if args.limit else ""
     evaluation.merge(args.out, command, records)
     # the card is about the whole of the public test set, and nothing else
     whole = args.data in ("mnist", "kodak") and not args.limit
@@ -161,21 +131,8 @@ def _write_results(args: argparse.Namespace, name: str, test, records: list[dict
         zoo.write_metrics(name, next(usual, records[0]))
 
 
-def _renew_ledger(path: Path | None) -> None:
-    """The ledger, and the decisions beside it, brought up to date with the results files."""
-    from cwlib.evaluation import decisions, ledger, results_file
-
-    path = path or results_file("ledger")
-    try:
-        told = ledger.count(ledger.renew(path))
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{path} is no ledger: {type(error).__name__}: {error}") from error
-    say(f"{path}: " + ", ".join(f"{n} {verdict}" for verdict, n in told.items()))
-    if (beside := path.with_name("decisions.json")).exists():
-        say(f"{beside}: {len(decisions.renew(beside))} decisions")
-
-
-def _test_images(dataset: str, limit: int | None):
+def test_images(dataset: str, limit: int | None):
+    """What --data names: the test digits, or photographs."""
     from cwlib import evaluation
 
     if dataset == "mnist":
@@ -200,12 +157,11 @@ def fetch(args: argparse.Namespace) -> None:
 
 
 def models(args: argparse.Namespace) -> None:
-    """`cwlib models`: list trained models, experiments and studies."""
+    """`cwlib models`: list trained models and experiments."""
     from cwlib import evaluation, experiments, zoo
 
-    trained, studies = zoo.names(), experiments.STUDIES.values()
-    small = {member for study in studies for member in study.members}
-    wanted = [e for e in experiments.EXPERIMENTS.values() if e.name not in {*trained, *small}]
+    trained = zoo.names()
+    wanted = [e for e in experiments.EXPERIMENTS.values() if e.name not in trained]
     wide = max(len(name) for name in [*trained, *(e.name for e in wanted)])
     say("trained models:")
     for name in trained:
@@ -219,34 +175,4 @@ def models(args: argparse.Namespace) -> None:
     for dataset, more in (("mnist", ""), ("kodak", " --data kodak")):
         names = [name for name in evaluation.targets(dataset) if name not in trained]
         say(f"measurements (cwlib eval NAME{more}): {', '.join(names)}")
-    say("studies, small nets with several seeds (cwlib study NAME):")
-    for study in studies:
-        say(f"  {study.name:{wide}} {study.question}")
-        say(f"  {'':{wide}} {', '.join(study.members)}")
-    say(f"of these nets, seed 0 is here: {', '.join(zoo.study_names()) or 'none'}")
-
-
-def bench(args: argparse.Namespace) -> None:
-    """`cwlib bench`: speed beside other coders, codecs or networks."""
-    from cwlib import benchmark, data
-
-    if args.out:
-        files.check_place(args.out)
-    if args.what == "coders":
-        result = benchmark.coders()
-        table = benchmark.format_table(result)
-    elif args.what == "train":
-        result = benchmark.step_time()
-        table = benchmark.format_step_table(result)
-    else:
-        if args.data == "kodak":
-            wide = [image for image in data.kodak() if image.shape == (512, 768, 3)]
-            images = np.stack(wide[:4])
-        else:
-            images = data.resize_digits(data.mnist28("test")[0][:20])
-        result = benchmark.codec_speed(images)
-        table = benchmark.format_codec_table(result)
-    for line in table.splitlines():
-        say(line)
-    if args.out:
-        files.write(args.out, (json.dumps(result, indent=1) + "\n").encode())
+    say(f"small nets of the book's studies: {', '.join(zoo.study_names()) or 'none'}")

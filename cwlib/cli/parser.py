@@ -35,15 +35,12 @@ class _Parser(argparse.ArgumentParser):
         super().exit(status, message)
 
 
-def build() -> argparse.ArgumentParser:
-    """The parser of the whole command; `args.run(args)` then does what was asked for."""
-    top = _Parser(
-        prog="cwlib",
-        description="Content-weighted image compression.",
-        epilog=EXAMPLES,
-        formatter_class=_RAW,
-    )
-    top.add_argument("--version", action="version", version=f"cwlib {__version__}")
+Add = Callable[..., argparse.ArgumentParser]
+
+
+def command_line(prog: str, description: str, epilog: str) -> tuple[argparse.ArgumentParser, Add]:
+    """A parser of commands, and what adds one: add(name, run, text, example, more, kept=...)."""
+    top = _Parser(prog=prog, description=description, epilog=epilog, formatter_class=_RAW)
     under = top.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
 
     def add(
@@ -59,6 +56,13 @@ def build() -> argparse.ArgumentParser:
         p.set_defaults(run=run, kept=kept)
         return p
 
+    return top, add
+
+
+def build() -> argparse.ArgumentParser:
+    """The parser of `cwlib`; `args.run(args)` then does what was asked for."""
+    top, add = command_line("cwlib", "Content-weighted image compression.", EXAMPLES)
+    top.add_argument("--version", action="version", version=f"cwlib {__version__}")
     _coding(add)
     _training(add)
     _telling(add)
@@ -73,7 +77,7 @@ is refused: transparent pixels, other samples than 8-bit unsigned ones, CMYK, se
 file. Colour profiles and other notes beside the pixels are not kept."""
 
 
-def _coding(add: Callable[..., argparse.ArgumentParser]) -> None:
+def _coding(add: Add) -> None:
     p = add(
         "compress",
         pictures.compress,
@@ -169,7 +173,7 @@ that is one of the book's own, in book/results of the repository that holds this
 of a shipped model on the whole of mnist or kodak goes into its card too; no other file changes."""
 
 
-def _training(add: Callable[..., argparse.ArgumentParser]) -> None:
+def _training(add: Add) -> None:
     p = add(
         "train",
         commands.train,
@@ -197,22 +201,6 @@ def _training(add: Callable[..., argparse.ArgumentParser]) -> None:
     p.add_argument("--out", type=path, help="folder for weights and card (default: RUNS/NAME)")
 
     p = add(
-        "study",
-        commands.study,
-        "train and measure the small nets that answer one question",
-        "cwlib study masks --seeds 0 --out masks.json",
-        "\n\nA run that came to its end in RUNS is measured again, not trained again.",
-        kept="; runs that came to their end are kept",
-    )
-    p.add_argument("study", metavar="STUDY", help="see cwlib models")
-    p.add_argument("--only", nargs="+", metavar="NAME", help="some of its members")
-    p.add_argument("--seeds", nargs="+", type=int, metavar="SEED", help="other seeds than its own")
-    p.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (default %(default)s)")
-    p.add_argument("--photos", type=path, help="pictures to train on (default: $CWLIB_DATA/train)")
-    p.add_argument("--runs", type=path, default=Path("runs/studies"), help="folder for the runs")
-    p.add_argument("--out", type=path, help="results file to write into (default: print)")
-
-    p = add(
         "eval",
         commands.evaluate,
         "measure on test images",
@@ -223,9 +211,8 @@ def _training(add: Callable[..., argparse.ArgumentParser]) -> None:
     p.add_argument(
         "model",
         metavar="MODEL",
-        help="a model, its .safetensors file, a study (see cwlib models), 'all' for all that there "
-        "is for this data, 'training' for what training takes and took, 'claims' for what only the "
-        "ledger of claims needs, or 'ledger' to bring it up to date",
+        help="a model, its .safetensors file, a measurement (see cwlib models), or 'all' for all "
+        "that there is for this data",
     )
     p.add_argument(
         "--data",
@@ -237,7 +224,7 @@ def _training(add: Callable[..., argparse.ArgumentParser]) -> None:
     p.add_argument("--out", type=path, help="results file to write into (default: print)")
 
 
-def _telling(add: Callable[..., argparse.ArgumentParser]) -> None:
+def _telling(add: Add) -> None:
     p = add(
         "data",
         commands.fetch,
@@ -247,15 +234,4 @@ def _telling(add: Callable[..., argparse.ArgumentParser]) -> None:
     )
     p.add_argument("name", nargs="?", help="mnist or kodak (default: both)")
 
-    add("models", commands.models, "trained models, experiments and studies", "cwlib models")
-
-    p = add("bench", commands.bench, "speed against peers, in one run", "cwlib bench coders")
-    kinds = ["coders", "codec", "train"]
-    p.add_argument("what", metavar="WHAT", choices=kinds, help=", ".join(kinds))
-    p.add_argument(
-        "--data",
-        default="mnist",
-        choices=["mnist", "kodak"],
-        help="pictures for codec: digits (default) or photographs",
-    )
-    p.add_argument("--out", type=path, help="write the figures as JSON too")
+    add("models", commands.models, "trained models and experiments", "cwlib models")

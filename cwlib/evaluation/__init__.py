@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 
 from cwlib import zoo
-from cwlib.evaluation import claims, decisions, ledger, photos, qualities
+from cwlib.evaluation import photos, qualities
 from cwlib.evaluation.digits import (
     IMPORTANCE_STEPS,
     TestSet,
@@ -20,14 +20,10 @@ from cwlib.evaluation.digits import (
     source_records,
     uniform_records,
 )
-from cwlib.evaluation.plans import Plan, plan, training_records
 from cwlib.evaluation.results import (
     check_place,
     is_the_books,
     merge,
-    one,
-    read,
-    results_file,
     summarise,
 )
 
@@ -102,30 +98,21 @@ def _trained_on(dataset: str) -> list[str]:
 
 __all__ = [
     "IMPORTANCE_STEPS",
-    "Plan",
     "TestSet",
     "accounting_records",
     "baseline_records",
     "check_place",
-    "claims",
-    "decisions",
     "importance_records",
     "is_the_books",
-    "ledger",
     "merge",
     "mnist",
     "model_records",
     "of_weights",
-    "one",
     "paper_accounting",
     "photos",
-    "plan",
     "qualities",
-    "read",
-    "results_file",
     "source_records",
     "summarise",
     "targets",
-    "training_records",
     "uniform_records",
 ]

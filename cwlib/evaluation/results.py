@@ -7,7 +7,7 @@ A record is either the mean over all images of a data set (`image: "mean"`) or o
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +15,6 @@ import numpy as np
 from cwlib import files
 
 SINGLE_IMAGES = 10  # images with a record of their own
-# A curve is of one test set and one rule. Who asks for a codec gets its points on the usual set and
-# by the rule of equal rates; points of these come only to a search that names the field.
-APART = {"kind": ("one-setting", "equal-rate", "regions"), "dataset": ("heldout",)}
 BOOK = Path(__file__).resolve().parents[2] / "book" / "results"  # of this package's repository
 
 
@@ -99,41 +96,3 @@ def open_results(path: Path) -> tuple[str, list[dict]]:
 def is_the_books(path: Path) -> bool:
     """Whether a results file is one of the book's own, in the repository of this package."""
     return Path(path).resolve().parent == BOOK
-
-
-def results_file(name: str) -> Path:
-    """book/results/NAME.json of the repository that the working folder lies in.
-
-    Raises FileNotFoundError saying where the file is.
-    """
-    for folder in (Path.cwd(), *Path.cwd().parents):
-        path = folder / "book" / "results" / f"{name}.json"
-        if path.exists():
-            return path
-    raise FileNotFoundError(
-        f"book/results/{name}.json is neither in {Path.cwd()} nor above it: "
-        "go to the folder of the book, which holds book/results"
-    )
-
-
-def read(results: str | Path, **wanted: object) -> list[dict]:
-    """Records whose fields equal `wanted`: read("mnist", experiment="mnist-cw", image="mean").
-
-    results: a name in book/results, or the path of a results file. Records that are APART are
-    found where their field is wanted: read("baselines", dataset="heldout").
-    """
-    path = results if isinstance(results, Path) else results_file(results)
-    records = json.loads(path.read_text(encoding="utf-8"))["records"]
-    found = (r for r in records if all(r.get(k) == v for k, v in wanted.items()))
-    return [r for r in found if not apart(r, wanted)]
-
-
-def apart(record: Mapping, named: Collection[str]) -> bool:
-    """Whether a search that names these fields must not find the record: see APART."""
-    return any(record.get(k) in values and k not in named for k, values in APART.items())
-
-
-def one(results: str | Path, image: str | int = "mean", **wanted: object) -> dict | None:
-    """The first record that `read` finds, by default the mean; None where it was not measured."""
-    found = read(results, image=image, **wanted)
-    return found[0] if found else None

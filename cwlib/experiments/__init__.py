@@ -1,7 +1,6 @@
-"""Every experiment of the book by its name: the only place for hyperparameters.
+"""Every experiment of the two papers, and ours, by its name: the only place for hyperparameters.
 
-`settings` has the fields, `mnist` and `kodak` the two papers' experiments, `studies` the small ones
-that are trained several times each to answer one question.
+`settings` has the fields, `mnist` and `kodak` the two papers' experiments, `photo` ours.
 """
 
 from __future__ import annotations
@@ -10,9 +9,8 @@ from cwlib.experiments.kodak import KODAK
 from cwlib.experiments.mnist import MNIST
 from cwlib.experiments.photo import PHOTO
 from cwlib.experiments.settings import Experiment, check, from_card
-from cwlib.experiments.studies import SMALL, STUDIES, Study
 
-EXPERIMENTS: dict[str, Experiment] = {e.name: e for e in MNIST + KODAK + PHOTO + SMALL}
+EXPERIMENTS: dict[str, Experiment] = {e.name: e for e in MNIST + KODAK + PHOTO}
 
 
 def get(name: str) -> Experiment:
@@ -22,11 +20,4 @@ def get(name: str) -> Experiment:
     return EXPERIMENTS[name]
 
 
-def study(name: str) -> Study:
-    """The study of that name; raises ValueError that lists all names."""
-    if name not in STUDIES:
-        raise ValueError(f"unknown study {name!r}: choose one of {', '.join(STUDIES)}")
-    return STUDIES[name]
-
-
-__all__ = ["EXPERIMENTS", "STUDIES", "Experiment", "Study", "check", "from_card", "get", "study"]
+__all__ = ["EXPERIMENTS", "Experiment", "check", "from_card", "get"]

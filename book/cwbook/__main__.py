@@ -1,0 +1,140 @@
+"""`python -m cwbook`: the measurements that only the book needs.
+
+Errors are one line on stderr and exit status 2, as those of `cwlib` are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from cwlib import cli
+from cwlib.cli.files import UsageError, path
+from cwlib.cli.terminal import say
+
+EXAMPLES = """examples:
+  python -m cwbook study masks --seeds 0 --out masks.json      small nets that answer one question
+  python -m cwbook claims --data kodak --out claims.json       what only claims of the papers need
+  python -m cwbook ledger                                      judge the claims by what is on file
+"""
+
+
+def study(args: argparse.Namespace) -> None:
+    """Train and measure every member of a study, with every seed."""
+    from dataclasses import replace
+
+    from cwbook import studies, study_runs
+    from cwlib import evaluation, experiments
+
+    chosen = studies.study(args.study)
+    for seed in args.seeds or ():
+        experiments.check(replace(studies.get(chosen.members[0]), seed=seed))
+    if args.out:
+        evaluation.check_place(args.out)
+    rows = study_runs.run(chosen, args.runs, args.only, args.seeds, args.device, args.photos)
+    for command, record in rows:
+        if args.out:
+            evaluation.merge(args.out, command, [record])
+        say(json.dumps({k: v for k, v in record.items() if k != "curve"}))
+
+
+def claims(args: argparse.Namespace) -> None:
+    """Measure what only the ledger of claims needs."""
+    from cwbook import measurements
+    from cwlib import evaluation
+    from cwlib.cli.commands import test_images
+
+    if args.limit is not None and args.limit <= 0:
+        raise UsageError("--limit must be above zero")
+    if args.out:
+        evaluation.check_place(args.out)
+    test = test_images(args.data, args.limit)
+    words = f" --data {test.name}" * (args.data != "mnist")
+    words += f" --limit {args.limit}" if args.limit else ""
+    _tell(f"claims{words}", measurements.records(test), args.out)
+
+
+def training(args: argparse.Namespace) -> None:
+    """Write what training the models takes, and what it took."""
+    from cwbook import plans
+    from cwlib import evaluation
+
+    if args.out:
+        evaluation.check_place(args.out)
+    _tell("training", plans.training_records(), args.out)
+
+
+def _tell(words: str, records: list[dict], out: Path | None) -> None:
+    from cwlib import evaluation
+
+    if out:
+        evaluation.merge(out, f"python -m cwbook {words}", records)
+    for record in records:
+        if record.get("image", "mean") == "mean":
+            say(json.dumps({k: v for k, v in record.items() if not isinstance(v, list)}))
+
+
+def ledger(args: argparse.Namespace) -> None:
+    """Bring the ledger, and the decisions beside it, up to date with the results files."""
+    from cwbook import decisions, ledger, results
+
+    place = args.out or results.results_file("ledger")
+    try:
+        verdicts = ledger.count(ledger.renew(place))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{place} is no ledger: {type(error).__name__}: {error}") from error
+    say(f"{place}: " + ", ".join(f"{n} {verdict}" for verdict, n in verdicts.items()))
+    if (beside := place.with_name("decisions.json")).exists():
+        say(f"{beside}: {len(decisions.renew(beside))} decisions")
+
+
+def build() -> argparse.ArgumentParser:
+    """The parser of `python -m cwbook`."""
+    from cwbook.studies import STUDIES
+    from cwlib.cli.parser import command_line
+
+    top, add = command_line("python -m cwbook", "What only the book needs.", EXAMPLES)
+    listed = "\n".join(f"  {s.name:12}{s.question}" for s in STUDIES.values())
+    out = dict(type=path, help="results file to write into (default: print)")
+
+    p = add(
+        "study",
+        study,
+        "train and measure the small nets that answer one question",
+        "python -m cwbook study masks --seeds 0 --out masks.json",
+        "\n\nA run that came to its end in RUNS is measured again, not trained again.\n\n"
+        f"studies:\n{listed}",
+        kept="; runs that came to their end are kept",
+    )
+    p.add_argument("study", metavar="STUDY", help="one of those above")
+    p.add_argument("--only", nargs="+", metavar="NAME", help="some of its members")
+    p.add_argument("--seeds", nargs="+", type=int, metavar="SEED", help="other seeds than its own")
+    p.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (default %(default)s)")
+    p.add_argument("--photos", type=path, help="pictures to train on (default: $CWLIB_DATA/train)")
+    p.add_argument("--runs", type=path, default=Path("runs/studies"), help="folder for the runs")
+    p.add_argument("--out", **out)
+
+    example = "python -m cwbook claims --limit 500 --out claims.json"
+    p = add("claims", claims, "measure what only claims of the papers need", example)
+    p.add_argument("--data", default="mnist", help="mnist or kodak (default %(default)s)")
+    p.add_argument("--limit", type=int, help="only the first so many images")
+    p.add_argument("--out", **out)
+
+    example = "python -m cwbook training --out training.json"
+    p = add("training", training, "what training takes, and what it took", example)
+    p.add_argument("--out", **out)
+
+    p = add("ledger", ledger, "judge every claim by what is on file", "python -m cwbook ledger")
+    p.add_argument("--out", type=path, help="the ledger (default: book/results/ledger.json)")
+    return top
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    return cli.run(build, argv, "cwbook")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
