@@ -3,6 +3,7 @@
     .. api:: coding quantize       each module, and all modules of a package, under a title
     {cw}`codec.compress`           a link to the entry of cwlib.codec.compress
     {cw}`cwbook.seeds`             the other houses are named in full
+    {lines}`cwlib/coding`          how many lines of Python a folder holds, counted at the build
 
 Docstrings here are plain text with the habits of Markdown: `name`, tables drawn with bars, indented
 diagrams. autodoc wants reStructuredText, and `to_rst` is the bridge. What is known of a constant or
@@ -70,6 +71,15 @@ def link(role, raw, text, line, inliner, options=None, content=()) -> tuple[list
     code = nodes.literal(raw, text, classes=["xref", "py"])
     wanted = {"refdomain": "py", "reftype": "obj", "reftarget": target, "refdoc": where}
     return [addnodes.pending_xref("", code, **wanted, refwarn=True)], []
+
+
+def lines(role, raw, text, line, inliner, options=None, content=()) -> tuple[list, list]:
+    """{lines}`cwlib`: the lines of the Python files in a folder of the repository, counted."""
+    folder = Path(inliner.document.settings.env.srcdir) / text
+    counted = sum(len(p.read_bytes().splitlines()) for p in folder.rglob("*.py"))
+    if not counted:
+        return [], [inliner.reporter.error(f"no lines of Python in {text}", line=line)]
+    return [nodes.Text(f"{counted:,}")], []
 
 
 def full_name(found: object) -> str | None:
@@ -211,6 +221,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.setup_extension("sphinx.ext.autodoc")
     app.add_directive("api", Api)
     app.add_role("cw", link)
+    app.add_role("lines", lines)
     app.connect("autodoc-process-docstring", process_docstring)
     app.connect("autodoc-process-signature", process_signature)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
