@@ -25,7 +25,10 @@ KINDS = ("cited", "arithmetic", "code", "printed", "definition", "example")
 # Where a `code:` source may look.
 MODULES = {
     name.rpartition(".")[2]: name
-    for name in ("experiments", "coding.gaussian", "coding.tables", "relatives.interpolator")
+    for name in (
+        *("cwlib.experiments", "cwlib.coding.gaussian", "cwlib.coding.tables"),
+        *("cwbook.studies", "cwbook.relatives.interpolator"),
+    )
 }
 
 
@@ -56,7 +59,7 @@ def agrees(value: float, number: str) -> bool:
 
 def evaluated(expression: str) -> float:
     names: dict[str, Any] = {k: getattr(math, k) for k in ("log", "log2", "log10", "exp", "sqrt")}
-    names |= {k: import_module(f"cwlib.{name}") for k, name in MODULES.items() if k in expression}
+    names |= {k: import_module(name) for k, name in MODULES.items() if k in expression}
     return float(eval(expression, {"__builtins__": {"sum": sum}} | names))
 
 
