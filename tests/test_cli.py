@@ -25,7 +25,7 @@ from cwlib import baselines, cli, codec, data, evaluation, experiments, training
 from cwlib.cli import parser, pictures
 from cwlib.coding import stream
 
-COMMANDS = ["compress", "decompress", "info", "train", "eval", "data", "models", "bench"]
+COMMANDS = ["compress", "decompress", "info", "train", "eval", "data", "models"]
 
 
 @pytest.fixture(scope="module")
@@ -476,16 +476,18 @@ def test_a_stream_of_an_unknown_model_says_which_models_there_are(complaint):
         ("train mnist-cw --steps 1 --device abacus", "abacus"),
         ("train mnist-cw --steps 1 --resume", "nothing to resume"),
         ("train mnist-cw1-l0.03 --steps 1", "mnist-cw1, which is not trained yet"),
-        ("eval nope", "unknown model or study 'nope'"),
-        ("eval tiny-cw --data kodak", "study 'tiny-cw'; for this one say --data mnist: there are"),
-        ("eval tiny-photo", "study 'tiny-photo'; for this one say --data kodak: there are"),
+        ("eval nope", "unknown model or measurement 'nope'"),
+        (
+            "eval tiny-cw --data kodak",
+            "measurement 'tiny-cw'; for this one say --data mnist: there are",
+        ),
+        ("eval tiny-photo", "measurement 'tiny-photo'; for this one say --data kodak: there are"),
         ("eval tiny-photo --data nowhere", "nowhere: no such folder"),
         ("eval tiny-photo --data empty", "empty: no pictures in this folder"),
         ("train tiny-photo --steps 1 --photos nowhere", "nowhere: no such folder"),
         ("train tiny-photo --steps 1 --photos empty", "empty: no pictures in this folder"),
         ("eval tiny-cw --limit 0", "above zero"),
         ("data nope", "unknown data set 'nope'"),
-        ("bench nope", "invalid choice"),
         ("models extra", "unrecognized arguments: extra"),
     ],
 )
@@ -777,53 +779,19 @@ def test_a_missing_codec_is_an_error_where_it_is_named_or_nothing_else_is_there(
     assert not Path("r.json").exists()
 
 
-def test_eval_training_needs_no_pictures_and_prints_no_curves(no_data, monkeypatch, capsys):
-    monkeypatch.setattr(
-        experiments, "EXPERIMENTS", {"mnist-cae": experiments.EXPERIMENTS["mnist-cae"]}
-    )
-    assert cli.main(["eval", "training", "--out", "r.json"]) == 0
-    records = json.loads(Path("r.json").read_text(encoding="utf-8"))["records"]
-    assert {r["command"] for r in records} == {"python -m cwbook training"}
-    assert {r["experiment"] for r in records} == {
-        *tiny.EXPERIMENTS, *tiny.PHOTO_EXPERIMENTS, "mnist-cae",
-    }  # fmt: skip
-    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert len(printed) == len(records) and not any("curve" in row for row in printed)
-    assert printed[-1]["kind"] == "plan" and printed[-1]["flop"] > 0
-
-
-def test_eval_ledger_brings_the_ledger_and_the_decisions_up_to_date(no_data, capsys):
-    records = [{"experiment": "e", "psnr": 31.234, "command": "cwlib eval e"}]
-    Path("mine.json").write_text(json.dumps({"records": records}), encoding="utf-8")
-    cite = {"results": "mine", "where": {"experiment": "e"}, "field": "psnr"}
-    row = {"id": "01", "form": "{0:.1f} dB", "cites": [cite], "by_hand": "cannot be judged"}
-    for name in ("ledger", "decisions"):
-        Path(f"{name}.json").write_text(json.dumps({"records": [row]}), encoding="utf-8")
-    assert cli.main(["eval", "ledger", "--out", "ledger.json"]) == 0
-    out = capsys.readouterr().out
-    assert "1 cannot be judged" in out and "decisions.json: 1 decisions" in out
-    (claim,) = json.loads(Path("ledger.json").read_text(encoding="utf-8"))["records"]
-    assert (claim["ours"], claim["verdict"]) == ("31.2 dB", "cannot be judged")
-    (decision,) = json.loads(Path("decisions.json").read_text(encoding="utf-8"))["records"]
-    assert decision["effect"] == "31.2 dB"
-
-
-def test_a_ledger_that_is_not_there_is_told_in_one_line(no_data, complaint):
-    assert "ledger.json" in complaint("eval", "ledger")
-
-
 IN_ANOTHER_LANGUAGE = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import numpy, strokes
+from cwbook.__main__ import main
 from cwlib import cli, data
 data.mnist28 = lambda split: (strokes.digits(40), numpy.zeros(40))
 for words in (
     "train mnist-cw --width 4 --steps 1 --device cpu",
     "eval runs/mnist-cw/mnist-cw.safetensors --out results/r.json",
-    "eval ledger --out results/ledger.json",
 ):
     assert cli.main(words.split()) == 0, words
+assert main("ledger --out results/ledger.json".split()) == 0
 """
 
 

@@ -6,10 +6,13 @@ writes, `terminal` prints. All are imported within `main`, where Ctrl-C is heard
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from collections.abc import Callable
+
+TYPE_CHECKING = False  # the name that type checkers know; `typing` would have to be loaded
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
 
 
 def main(argv: list[str] | None = None) -> int:

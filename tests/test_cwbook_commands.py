@@ -1,0 +1,127 @@
+"""`python -m cwbook` and `python -m benchmarks` as a stranger types them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import benchmarks
+import strokes
+import tiny
+from benchmarks.__main__ import main as clocks
+from cwbook import studies, study_runs
+from cwbook.__main__ import main
+from cwlib import cli, experiments, runs
+from cwlib.evaluation import digits
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nonsense"], "unknown study 'nonsense': choose one of selection"),
+        (["masks", "--only", "mnist-cw"], "'mnist-cw' is no member of the study masks"),
+        (["masks", "--seeds", "-1"], "seed must be a whole number of 0 to"),
+        (["masks", "--seeds", str(2**63)], "seed must be a whole number of 0 to"),
+        (["masks", "--seeds", "one"], "invalid int value: 'one'"),
+        (["masks", "--out", "."], "is not a plain file"),
+    ],
+)
+def test_wrong_words_are_one_line_and_status_2(words, said, capsys):
+    assert main(["study", *words]) == 2
+    told = capsys.readouterr()
+    assert said in told.err and told.err.count("\n") == 1 and not told.out
+
+
+def test_a_study_writes_a_row_for_each_run_and_replaces_its_own(tmp_path, monkeypatch, capsys):
+    e = replace(studies.get("tiny-ste"), width=4, steps=2, batch_size=4)
+    monkeypatch.setitem(studies.SMALL, "tiny-ste", e)
+    images = strokes.digits(4, 128)
+    monkeypatch.setattr(digits, "mnist", lambda limit: digits.TestSet("mnist", images, images))
+    source = runs.TrainingSet(strokes.digits(8, 28), "drawn digits")
+    monkeypatch.setattr(runs, "training_set", lambda *_: source)
+    out = tmp_path / "ablations.json"
+    words = ["study", "quantisers", "--only", "tiny-ste", "--device", "cpu", "--out", str(out)]
+    words += ["--runs", str(tmp_path / "runs"), "--seeds"]
+    assert main([*words, "0", "1"]) == 0 == main([*words, "1"])
+    rows = json.loads(out.read_text(encoding="utf-8"))["records"]
+    assert [(r["experiment"], r["seed"]) for r in rows] == [("tiny-ste", 0), ("tiny-ste", 1)]
+    assert rows[0]["command"] == "python -m cwbook study quantisers --only tiny-ste --seeds 0"
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == 3 and "curve" not in json.loads(printed[0])
+
+
+def test_a_warm_start_that_is_not_there_says_what_to_train_first(tmp_path, capsys):
+    Image.new("RGB", (160, 160)).save(tmp_path / "grey.png")
+    words = ["train", "kodak-mstar-l0.0018", "--steps", "1", "--photos", str(tmp_path)]
+    assert cli.main([*words, "--runs", str(tmp_path / "runs")]) == 2
+    assert "first run cwlib train kodak-mstar" in capsys.readouterr().err
+
+
+def test_training_needs_no_pictures_and_prints_no_curves(both_zoo, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        experiments, "EXPERIMENTS", {"mnist-cae": experiments.EXPERIMENTS["mnist-cae"]}
+    )
+    assert main(["training", "--out", "r.json"]) == 0
+    records = json.loads(Path("r.json").read_text(encoding="utf-8"))["records"]
+    assert {r["command"] for r in records} == {"python -m cwbook training"}
+    assert {r["experiment"] for r in records} == {
+        *tiny.EXPERIMENTS, *tiny.PHOTO_EXPERIMENTS, "mnist-cae",
+    }  # fmt: skip
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(printed) == len(records) and not any("curve" in row for row in printed)
+    assert printed[-1]["kind"] == "plan" and printed[-1]["flop"] > 0
+
+
+def test_ledger_brings_the_ledger_and_the_decisions_up_to_date(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    records = [{"experiment": "e", "psnr": 31.234, "command": "cwlib eval e"}]
+    Path("mine.json").write_text(json.dumps({"records": records}), encoding="utf-8")
+    cite = {"results": "mine", "where": {"experiment": "e"}, "field": "psnr"}
+    row = {"id": "01", "form": "{0:.1f} dB", "cites": [cite], "by_hand": "cannot be judged"}
+    for name in ("ledger", "decisions"):
+        Path(f"{name}.json").write_text(json.dumps({"records": [row]}), encoding="utf-8")
+    assert main(["ledger", "--out", "ledger.json"]) == 0
+    out = capsys.readouterr().out
+    assert "1 cannot be judged" in out and "decisions.json: 1 decisions" in out
+    (claim,) = json.loads(Path("ledger.json").read_text(encoding="utf-8"))["records"]
+    assert (claim["ours"], claim["verdict"]) == ("31.2 dB", "cannot be judged")
+    (decision,) = json.loads(Path("decisions.json").read_text(encoding="utf-8"))["records"]
+    assert decision["effect"] == "31.2 dB"
+
+
+def test_a_ledger_that_is_not_there_is_told_in_one_line(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert main(["ledger"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("cwbook: ") and "ledger.json" in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", ["masks", "coders"])
+def test_a_place_that_cannot_be_written_is_told_before_the_work(
+    words, monkeypatch, capsys, tmp_path
+):
+    (tmp_path / "there").write_text("a file, not a folder", encoding="utf-8")
+    monkeypatch.setattr(study_runs, "run", None)  # would be a TypeError
+    monkeypatch.setattr(benchmarks, "coders", None)
+    run = {"masks": lambda w: main(["study", *w]), "coders": clocks}[words]
+    assert run([words, "--out", str(tmp_path / "there" / "r.json")]) == 2
+    assert "there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("run", "prog", "command"),
+    [
+        *((main, "cwbook", c) for c in ("study", "claims", "training", "ledger")),
+        *((clocks, "benchmarks", c) for c in ("coders", "codec", "training")),
+    ],
+)
+def test_the_help_of_each_command_has_an_example(run, prog, command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        run([command, "--help"])
+    assert caught.value.code == 0
+    assert f"example: python -m {prog} {command}" in capsys.readouterr().out
