@@ -783,7 +783,6 @@ IN_ANOTHER_LANGUAGE = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import numpy, strokes
-from cwbook.__main__ import main
 from cwlib import cli, data
 data.mnist28 = lambda split: (strokes.digits(40), numpy.zeros(40))
 for words in (
@@ -791,7 +790,8 @@ for words in (
     "eval runs/mnist-cw/mnist-cw.safetensors --out results/r.json",
 ):
     assert cli.main(words.split()) == 0, words
-assert main("ledger --out results/ledger.json".split()) == 0
+from cwbook import ledger
+ledger.renew("results/ledger.json")
 """
 
 

@@ -10,7 +10,7 @@ import torch
 
 import strokes
 from cwbook import studies
-from cwlib import codec, experiments, zoo
+from cwlib import codec, zoo
 from cwlib.models import catalogue
 from cwlib.models.variants import MASKS, QUANTISERS, SHARPEST
 
@@ -113,7 +113,7 @@ def test_gradients_pass_every_quantiser(quantiser):
 @pytest.mark.parametrize("name", ["tiny-largest", "tiny-separate", "tiny-soft", "tiny-uniform-3"])
 def test_small_nets_make_streams_that_decode(name, tmp_path):
     digits = strokes.digits(4, 128)
-    model = net(experiments.get(name), width=4)
+    model = net(studies.get(name), width=4)
     saved = zoo.save(model, tmp_path, {"steps": 0}, digits)
     latents = codec.analyse(saved, digits[:1], 1.0)[0]
     back = codec.unpack(saved, codec.pack(saved, latents, (128, 128)))

@@ -25,6 +25,7 @@ import own
 import scenes
 import strokes
 import tiny
+from cwbook import studies
 from cwlib import checkpoints, codec, data, evaluation, experiments, metrics, zoo
 from cwlib.coding import context, huffman
 from cwlib.models import autoencoders, catalogue
@@ -652,7 +653,7 @@ def test_a_net_of_a_study_is_small_and_finished_and_its_name_is_its_own(name):
     model = zoo.load(name)
     assert model.name == name
     settings = asdict(model.experiment)
-    assert checkpoints.changed_settings(settings, experiments.get(name)) == []
+    assert checkpoints.changed_settings(settings, studies.get(name)) == []
     assert model.card["seed"] == 0 and model.card["steps"] == model.experiment.steps
 
 

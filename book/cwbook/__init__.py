@@ -14,6 +14,13 @@
 `python -m cwbook --help` has the commands.
 """
 
-from cwbook.widgets import Scrubber, find_device, table
+__all__ = ["Scrubber", "find_device", "table"]  # noqa: F822
 
-__all__ = ["Scrubber", "find_device", "table"]
+
+def __getattr__(name: str) -> object:
+    """What every chapter imports, loaded when it is asked for: commands draw nothing."""
+    if name not in __all__:
+        raise AttributeError(f"module 'cwbook' has no attribute {name!r}")
+    from cwbook import widgets
+
+    return getattr(widgets, name)
