@@ -43,17 +43,10 @@ def study(args: argparse.Namespace) -> None:
 def claims(args: argparse.Namespace) -> None:
     """Measure what only the ledger of claims needs."""
     from cwbook import measurements
-    from cwlib import evaluation
-    from cwlib.cli.commands import test_images
+    from cwlib.cli.commands import test_images, test_words
 
-    if args.limit is not None and args.limit <= 0:
-        raise UsageError("--limit must be above zero")
-    if args.out:
-        evaluation.check_place(args.out)
-    test = test_images(args.data, args.limit)
-    words = f" --data {test.name}" * (args.data != "mnist")
-    words += f" --limit {args.limit}" if args.limit else ""
-    _tell(f"claims{words}", measurements.records(test), args.out)
+    test = test_images(args)
+    _report(f"claims{test_words(args, test)}", measurements.records(test), args.out)
 
 
 def training(args: argparse.Namespace) -> None:
@@ -63,17 +56,16 @@ def training(args: argparse.Namespace) -> None:
 
     if args.out:
         evaluation.check_place(args.out)
-    _tell("training", plans.training_records(), args.out)
+    _report("training", plans.training_records(), args.out)
 
 
-def _tell(words: str, records: list[dict], out: Path | None) -> None:
+def _report(words: str, records: list[dict], out: Path | None) -> None:
     from cwlib import evaluation
+    from cwlib.cli.commands import print_means
 
     if out:
         evaluation.merge(out, f"python -m cwbook {words}", records)
-    for record in records:
-        if record.get("image", "mean") == "mean":
-            say(json.dumps({k: v for k, v in record.items() if not isinstance(v, list)}))
+    print_means(records)
 
 
 def ledger(args: argparse.Namespace) -> None:

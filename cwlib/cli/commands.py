@@ -70,14 +70,10 @@ def _train_words(args: argparse.Namespace, changed: dict) -> str:
 
 def evaluate(args: argparse.Namespace) -> None:
     """`cwlib eval`: measure, and print the records or write them into a results file."""
-    from cwlib import baselines, evaluation
+    from cwlib import baselines
 
     chosen = _chosen(args.model, args.data)
-    if args.limit is not None and args.limit <= 0:
-        raise UsageError("--limit must be above zero")
-    if args.out:
-        evaluation.check_place(args.out)
-    test = test_images(args.data, args.limit)
+    test = test_images(args)
     left_out = []
     for name, measure in chosen.items():
         try:
@@ -89,9 +85,7 @@ def evaluate(args: argparse.Namespace) -> None:
             continue
         if args.out:
             _write_results(args, name, test, records)
-        for record in records:
-            if record.get("image", "mean") == "mean":
-                say(json.dumps({k: v for k, v in record.items() if not isinstance(v, list)}))
+        print_means(records)
     if len(left_out) == len(chosen):
         raise UsageError(f"nothing was measured; left out: {', '.join(left_out)}")
     if left_out:
@@ -121,9 +115,7 @@ def _write_results(args: argparse.Namespace, name: str, test, records: list[dict
     """Into the results file; and into the model's card, where the file is the book's own."""
     from cwlib import evaluation, zoo
 
-    command = f"cwlib eval {name}" + f" --data {test.name}" * (args.data != "mnist")
-    command += f" --limit {args.limit}" if args.limit else ""
-    evaluation.merge(args.out, command, records)
+    evaluation.merge(args.out, f"cwlib eval {name}{test_words(args, test)}", records)
     # the card is about the whole of the public test set, and nothing else
     whole = args.data in ("mnist", "kodak") and not args.limit
     if name in zoo.names() and whole and evaluation.is_the_books(args.out):
@@ -131,17 +123,34 @@ def _write_results(args: argparse.Namespace, name: str, test, records: list[dict
         zoo.write_metrics(name, next(usual, records[0]))
 
 
-def test_images(dataset: str, limit: int | None):
-    """What --data names: the test digits, or photographs."""
+def print_means(records: list[dict]) -> None:
+    """A line for each mean record, without its lists."""
+    for record in records:
+        if record.get("image", "mean") == "mean":
+            say(json.dumps({k: v for k, v in record.items() if not isinstance(v, list)}))
+
+
+def test_words(args: argparse.Namespace, test) -> str:
+    """--data and --limit as the command of a record has them: without folders of this machine."""
+    limit = f" --limit {args.limit}" if args.limit else ""
+    return f" --data {test.name}" * (args.data != "mnist") + limit
+
+
+def test_images(args: argparse.Namespace):
+    """The digits or photographs of --data and --limit, once --out is seen to take records."""
     from cwlib import evaluation
 
-    if dataset == "mnist":
-        return evaluation.mnist(limit)
-    if dataset == "kodak":
-        return evaluation.photos.kodak(limit)
-    if dataset == "heldout":
-        return evaluation.photos.heldout(limit)
-    return evaluation.photos.folder(Path(dataset), limit)
+    if args.limit is not None and args.limit <= 0:
+        raise UsageError("--limit must be above zero")
+    if args.out:
+        evaluation.check_place(args.out)
+    if args.data == "mnist":
+        return evaluation.mnist(args.limit)
+    if args.data == "kodak":
+        return evaluation.photos.kodak(args.limit)
+    if args.data == "heldout":
+        return evaluation.photos.heldout(args.limit)
+    return evaluation.photos.folder(Path(args.data), args.limit)
 
 
 # --- what there is -------------------------------------------------------------------------------

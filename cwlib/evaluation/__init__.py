@@ -1,4 +1,4 @@
-"""A model, a baseline or a study over a data set -> records for book/results.
+"""A model or a classical codec over a data set -> records for book/results.
 
 `targets(dataset)` names all that `cwlib eval` can do.
 """
