@@ -20,9 +20,12 @@ from needs import data_or_skip
 settings.register_profile("cwlib", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("cwlib")
 
-# A shell lets what it runs in the background ignore Ctrl-C, and all that this starts in turn.
+# A shell lets what it runs in the background ignore Ctrl-C, and `nohup` the end of the terminal; so
+# would all that this starts in turn.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:
