@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cwlib import importance
 from cwlib.metrics import K1, K2, SCALE_WEIGHTS, gaussian_window
 
 
@@ -25,21 +24,6 @@ def mse_of_each(x_hat: Tensor, x: Tensor) -> Tensor:
 def bits_per_pixel(bits: Tensor, x: Tensor) -> Tensor:
     """Estimated bits (B,) of images x (B, 1 or 3, H, W) -> mean bits per pixel."""
     return bits.mean() / (x.shape[-2] * x.shape[-1])
-
-
-def kept_bits_per_pixel(m: Tensor, x: Tensor, channels: int, reading: str) -> Tensor:
-    """Code bits that the map keeps, per pixel: the simplest rate term (Li 2018, Eq. 6).
-
-    m: (B, 1 or C, h, w); x: (B, 1, H, W); channels: of the code.
-    """
-    values = channels * m.shape[-2] * m.shape[-1]
-    return importance.mean_bits(m, reading) * values / (x.shape[-2] * x.shape[-1])
-
-
-def kept_channel_bits_per_pixel(m: Tensor, x: Tensor, channels: int) -> Tensor:
-    """The same for a map of channels: m (B, 1, h, w) is the share that is kept, of 6 bits each."""
-    values = channels * m.shape[-2] * m.shape[-1]
-    return importance.CODE_BITS * m.mean() * values / (x.shape[-2] * x.shape[-1])
 
 
 def above(rate: Tensor, target: float) -> Tensor:

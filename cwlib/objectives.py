@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from cwlib import losses, perceptual
 from cwlib.batches import Draws
 from cwlib.experiments import Experiment
+from cwlib.models import importance
 
 _FEATURES = {"vgg": perceptual.vgg16, "vgg-standin": perceptual.stand_in}
 
@@ -48,9 +49,11 @@ def loss_terms(
     if out.bits is not None:
         terms["bpp"] = losses.bits_per_pixel(out.bits, x)
     elif experiment.model == "channels":
-        terms["bpp"] = losses.kept_channel_bits_per_pixel(out.m, x, experiment.channels)
+        terms["bpp"] = importance.kept_channel_bits_per_pixel(out.m, x, experiment.channels)
     elif out.m is not None:
-        terms["bpp"] = losses.kept_bits_per_pixel(out.m, x, experiment.channels, experiment.reading)
+        terms["bpp"] = importance.kept_bits_per_pixel(
+            out.m, x, experiment.channels, experiment.reading
+        )
     rate = terms.get("bpp", x.new_zeros(()))
     if experiment.rate_target:
         rate = losses.above(rate, experiment.rate_target)

@@ -28,12 +28,12 @@ from safetensors.torch import save as write_tensors
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from cwlib import experiments, files, importance, priors
+from cwlib import experiments, files
 from cwlib.coding import checkerboard, context, huffman, hyperprior
 from cwlib.coding.scales import ScaleDecoder
 from cwlib.coding.tables import Tables
 from cwlib.experiments import Experiment
-from cwlib.models import autoencoders, catalogue, hierarchical, photo
+from cwlib.models import autoencoders, catalogue, hierarchical, importance, photo, priors
 from cwlib.pinned import pinned
 
 WEIGHTS = Path(__file__).parent / "weights"

@@ -14,7 +14,7 @@ import numpy as np
 import tiny
 from cwlib import codec, zoo
 from cwlib.coding import context, huffman
-from cwlib.importance import READINGS
+from cwlib.models.importance import READINGS
 
 SHAPES = {"shared": (16, 24), "own": (32, 48), "context": (16, 24)}  # pixels of the sound streams
 

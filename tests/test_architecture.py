@@ -17,10 +17,8 @@ HOUSES = {"cwlib": PACKAGE, "cwbook": ROOT / "book" / "cwbook", "benchmarks": RO
 FLOORS = [
     [
         "coding",
-        "quantize",
-        "layers",
-        "gdn",
         "metrics",
+        "losses",
         "sources",
         "files",
         "imagefiles",
@@ -30,9 +28,8 @@ FLOORS = [
         "perceptual",
         "pinned",
     ],
-    ["importance", "data", "checkpoints", "parallel"],
-    ["priors", "losses", "baselines"],
-    ["models"],
+    ["data", "checkpoints", "parallel"],
+    ["models", "baselines"],
     ["zoo"],
     ["batches"],
     ["objectives"],

@@ -5,12 +5,12 @@ from dataclasses import FrozenInstanceError, asdict, replace
 
 import pytest
 
-from cwlib import experiments, importance, objectives, training
+from cwlib import experiments, objectives, training
 from cwlib.experiments import EXPERIMENTS, Experiment, get
 from cwlib.experiments.settings import CHOICES
-from cwlib.importance import READINGS
-from cwlib.models import variants
+from cwlib.models import importance, variants
 from cwlib.models.catalogue import KINDS
+from cwlib.models.importance import READINGS
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

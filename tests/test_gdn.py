@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cwlib import gdn
-from cwlib.gdn import GDN
+from cwlib.models import gdn
+from cwlib.models.gdn import GDN
 
 
 def layer(channels: int, inverse: bool, seed: int = 0) -> GDN:

@@ -9,8 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from cwlib import experiments, importance
-from cwlib.models import hierarchical
+from cwlib import experiments
+from cwlib.models import hierarchical, importance
 from cwlib.models.hierarchical import Hierarchical
 
 TINY = replace(experiments.get("kodak-mstar"), name="tiny", width=6)

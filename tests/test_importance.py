@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cwlib import importance
-from cwlib.importance import READINGS, bit_mask, kept_bits, mean_bits
+from cwlib.models import importance
+from cwlib.models.importance import READINGS, bit_mask, kept_bits, mean_bits
 
 
 def centres(values: np.ndarray, bits: int) -> torch.Tensor:

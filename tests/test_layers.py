@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from cwlib.layers import Deconv, ResidualGroup, ResidualTrunk, ResidualUnit
+from cwlib.models.layers import Deconv, ResidualGroup, ResidualTrunk, ResidualUnit
 
 
 def count(net: torch.nn.Module) -> int:

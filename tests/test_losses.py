@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from cwlib import losses, metrics
-from cwlib.importance import READINGS
+from cwlib.models import importance
+from cwlib.models.importance import READINGS
 
 
 def test_mse_is_the_mean_square_in_float32_whatever_comes_in():
@@ -47,14 +48,14 @@ def test_kept_bits_per_pixel_of_a_constant_map(reading):
     for level in range(4):
         for map_channels in (1, 4):
             m = torch.full((2, map_channels, 16, 16), (level + 0.5) / 4)
-            found = losses.kept_bits_per_pixel(m, x, 4, reading).item()
+            found = importance.kept_bits_per_pixel(m, x, 4, reading).item()
             assert found == pytest.approx(READINGS[reading][level] * 4 * 16 * 16 / 128**2)
 
 
 def test_the_six_bits_of_every_value_are_the_papers_upper_bound():
     m = torch.ones(1, 4, 16, 16)
     x = torch.zeros(1, 1, 128, 128)
-    assert losses.kept_bits_per_pixel(m, x, 4, "double").item() == pytest.approx(0.375)
+    assert importance.kept_bits_per_pixel(m, x, 4, "double").item() == pytest.approx(0.375)
 
 
 def test_a_mixed_map_costs_its_mean():
@@ -62,7 +63,7 @@ def test_a_mixed_map_costs_its_mean():
     m = torch.from_numpy((levels + 0.5) / 4).float().reshape(1, 1, 2, 2)
     x = torch.zeros(1, 1, 16, 16)
     # bits (0 + 2 + 4 + 6) for each of 4 channels, over 256 pixels
-    assert losses.kept_bits_per_pixel(m, x, 4, "double").item() == pytest.approx(48 / 256)
+    assert importance.kept_bits_per_pixel(m, x, 4, "double").item() == pytest.approx(48 / 256)
 
 
 # --- paper 2 -------------------------------------------------------------------------------------
@@ -158,7 +159,7 @@ def test_a_map_of_channels_keeps_its_share_of_all_code_bits():
     m = torch.tensor([0.25, 0.75]).view(1, 1, 1, 2)
     x = torch.zeros(1, 1, 8, 16)
     # half of 8 channels x 2 places x 6 bits, over 128 pixels
-    assert losses.kept_channel_bits_per_pixel(m, x, 8).item() == pytest.approx(48 / 128)
+    assert importance.kept_channel_bits_per_pixel(m, x, 8).item() == pytest.approx(48 / 128)
 
 
 def test_a_rate_below_its_target_costs_nothing():

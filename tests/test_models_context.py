@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from cwlib import importance, quantize
 from cwlib.coding.context import Coder, Weights
-from cwlib.models.context import ContextPrior, bin_bits, t2_cdf
+from cwlib.models import importance, quantize
+from cwlib.models.context_prior import ContextPrior, bin_bits, t2_cdf
 
 KEPT = {"double": (0, 2, 4, 6), "ceil": (2, 3, 5, 6), "offset": (3, 4, 5, 6)}
 

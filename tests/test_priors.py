@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cwlib import priors
-from cwlib.priors import FactorisedPrior
+from cwlib.models import priors
+from cwlib.models.priors import FactorisedPrior
 
 
 def normal_mass(z: float, sigma: float) -> float:

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cwlib import quantize
+from cwlib.models import quantize
 
 unit = st.floats(0, 1, width=32)
 

@@ -7,7 +7,7 @@ import pytest
 from cwbook import studies
 from cwbook.studies import SMALL, STUDIES, get
 from cwlib import experiments
-from cwlib.importance import READINGS
+from cwlib.models.importance import READINGS
 
 
 @pytest.mark.parametrize("name", SMALL)

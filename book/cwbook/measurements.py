@@ -18,21 +18,11 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from cwlib import (
-    baselines,
-    codec,
-    experiments,
-    importance,
-    losses,
-    metrics,
-    objectives,
-    priors,
-    zoo,
-)
+from cwlib import baselines, codec, experiments, losses, metrics, objectives, zoo
 from cwlib.coding import adaptive, huffman
 from cwlib.evaluation.digits import BATCH, TestSet
 from cwlib.evaluation.photos import Photos, score
-from cwlib.models import catalogue
+from cwlib.models import catalogue, importance, priors
 from cwlib.models.autoencoders import DOWNSCALE
 from cwlib.models.hierarchical import LATERALS
 from cwlib.progress import Bar

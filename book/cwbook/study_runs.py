@@ -15,21 +15,12 @@ import torch
 
 from cwbook import studies
 from cwbook.studies import Study
-from cwlib import (
-    checkpoints,
-    codec,
-    data,
-    importance,
-    metrics,
-    quantize,
-    runs,
-    training,
-    zoo,
-)
+from cwlib import checkpoints, codec, data, metrics, runs, training, zoo
 from cwlib.coding import rans
 from cwlib.coding.tables import Tables
 from cwlib.evaluation import digits, photos, qualities
 from cwlib.experiments import Experiment
+from cwlib.models import importance, quantize
 
 DIGITS = 500  # test digits that a study measures on
 LEARN = 1000  # training digits that the channels' tables are learnt from

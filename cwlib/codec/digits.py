@@ -20,8 +20,8 @@ from cwlib.codec import arguments
 from cwlib.codec.photos import Watch, in_stripes
 from cwlib.coding import context, huffman
 from cwlib.coding.stream import Header, StreamError
-from cwlib.importance import CODE_BITS, READINGS
 from cwlib.models.autoencoders import DOWNSCALE
+from cwlib.models.importance import CODE_BITS, READINGS
 from cwlib.zoo import TrainedModel
 
 CHANNELS = (1,)

@@ -23,9 +23,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cwlib import priors
 from cwlib.codec import arguments
 from cwlib.coding.stream import Header, StreamError
+from cwlib.models import priors
 from cwlib.models.hierarchical import HYPER_DOWNSCALE
 from cwlib.pinned import pinned
 from cwlib.zoo import TrainedModel

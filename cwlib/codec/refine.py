@@ -30,12 +30,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cwlib import priors
 from cwlib.codec.photos import Watch
 from cwlib.codec.precision import fast
 from cwlib.coding.checkerboard import GRID, Coded, Coder, Fill, Half
 from cwlib.coding.gaussian import gaussian_tables
 from cwlib.coding.tables import TOTAL
+from cwlib.models import priors
 from cwlib.models.photo import PATCH, Photo, on_grid
 
 EFFORTS = range(10)

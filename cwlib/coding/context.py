@@ -1,7 +1,7 @@
 """Arithmetic coding of map and code under the learnt prior of `mnist-cw1`, exact on every machine.
 
-The net of `models/context.py` runs here on whole numbers alone: features, weights (x 2^12) and
-hidden activations (x 2^8) are int64, so every sum is exact in any order. Its two outputs are
+The net of `models/context_prior.py` runs here on whole numbers alone: features, weights (x 2^12)
+and hidden activations (x 2^8) are int64, so every sum is exact in any order. Its two outputs are
 rounded to a grid, and the interval borders come from the CDF of Student's t with two degrees of
 freedom, whose + x / and square root IEEE 754 rounds in one way only. Encoder and decoder walk the
 same loop, `_walk`.

@@ -16,10 +16,10 @@ import torch
 from cwlib import baselines, codec, data, metrics, zoo
 from cwlib.coding import huffman, stream
 from cwlib.evaluation.results import summarise
-from cwlib.importance import CODE_BITS, kept_bits
 from cwlib.models import autoencoders
+from cwlib.models.importance import CODE_BITS, kept_bits
+from cwlib.models.quantize import to_levels
 from cwlib.progress import Bar
-from cwlib.quantize import to_levels
 
 BATCH = 50
 IMPORTANCE_STEPS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)

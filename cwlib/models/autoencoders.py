@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from cwlib import importance, quantize
 from cwlib.experiments import Experiment
-from cwlib.layers import Deconv, ResidualGroup, ResidualTrunk
-from cwlib.models.context import ContextPrior
+from cwlib.models import importance, quantize
+from cwlib.models.context_prior import ContextPrior
+from cwlib.models.layers import Deconv, ResidualGroup, ResidualTrunk
 from cwlib.pinned import pinned
 
 DOWNSCALE = 8  # every network here halves the image three times

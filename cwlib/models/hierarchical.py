@@ -22,10 +22,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cwlib import importance, priors, quantize
 from cwlib.experiments import Experiment
-from cwlib.gdn import GDN
-from cwlib.layers import Deconv
+from cwlib.models import importance, priors, quantize
+from cwlib.models.gdn import GDN
+from cwlib.models.layers import Deconv
 
 LATERALS = 3  # one channel from each of f1, f2, f3
 HYPER_DOWNSCALE = 4  # h_a halves the latents twice

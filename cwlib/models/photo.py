@@ -30,11 +30,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cwlib import losses, priors, quantize
+from cwlib import losses
 from cwlib.coding import checkerboard, exact
 from cwlib.coding.checkerboard import ACTIVATION_MAX, GRID, HYPER_MAX, KNOT, LATENT_MAX
 from cwlib.coding.tables import Tables
 from cwlib.experiments import Experiment
+from cwlib.models import priors, quantize
 from cwlib.models.hierarchical import Output
 
 PATCH = 16  # pixels along each side of a place of z

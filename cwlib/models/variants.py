@@ -11,10 +11,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from cwlib import importance, quantize
 from cwlib.experiments import Experiment
-from cwlib.layers import ResidualGroup
+from cwlib.models import importance, quantize
 from cwlib.models.autoencoders import Autoencoder, Output, ResNetAE
+from cwlib.models.layers import ResidualGroup
 
 MASKS = ("first", "largest", "separate")
 QUANTISERS = ("ste", "noise", "soft", "soft-fixed")

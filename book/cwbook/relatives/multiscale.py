@@ -30,11 +30,11 @@ from torch import Tensor, nn
 
 from cwbook.relatives import short_run
 from cwbook.relatives.schedules import AROUND, CELL, Step, places, sizes
-from cwlib import quantize
 from cwlib.coding import arithmetic
 from cwlib.coding.jit import jit
 from cwlib.coding.stream import StreamError
 from cwlib.coding.tables import Tables
+from cwlib.models import quantize
 
 REACH = 3  # symbols -3 ... 3: seven, as in the paper's code
 HEADER = struct.Struct("<HH")  # height and width in pixels

@@ -30,9 +30,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cwbook.relatives import short_run
-from cwlib import quantize
 from cwlib.coding import adaptive
 from cwlib.coding.stream import StreamError
+from cwlib.models import quantize
 
 CELL = 8  # pixels along a side that share a column of the code
 HEADER = struct.Struct("<HH")  # height and width in pixels

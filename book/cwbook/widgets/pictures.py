@@ -26,7 +26,8 @@ def importance_frame(
     """
     import torch
 
-    from cwlib import codec, importance, metrics
+    from cwlib import codec, metrics
+    from cwlib.models import importance
 
     with torch.no_grad():
         z, m = model.net.analyse(torch.from_numpy(image)[None, None].float() / 255)

@@ -23,8 +23,9 @@ def rounding_frame(model: zoo.TrainedModel, image: np.ndarray, bits: int) -> tup
     """
     import torch
 
-    from cwlib import metrics, quantize
+    from cwlib import metrics
     from cwlib.coding.frequencies import entropy
+    from cwlib.models import quantize
 
     with torch.no_grad():
         z, _ = model.net.analyse(torch.from_numpy(image)[None, None].float() / 255)

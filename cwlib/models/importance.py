@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cwlib import quantize
+from cwlib.models import quantize
 
 MAP_BITS = 2
 CODE_BITS = 6
@@ -86,6 +86,21 @@ def largest_channel(f4: Tensor) -> Tensor:
     """
     # n = argmax_k sum_ij f_ijk
     return f4.sum(dim=(2, 3)).argmax(dim=1)
+
+
+def kept_bits_per_pixel(m: Tensor, x: Tensor, channels: int, reading: str) -> Tensor:
+    """Code bits that the map keeps, per pixel: the simplest rate term (Li 2018, Eq. 6).
+
+    m: (B, 1 or C, h, w); x: (B, 1, H, W); channels: of the code.
+    """
+    values = channels * m.shape[-2] * m.shape[-1]
+    return mean_bits(m, reading) * values / (x.shape[-2] * x.shape[-1])
+
+
+def kept_channel_bits_per_pixel(m: Tensor, x: Tensor, channels: int) -> Tensor:
+    """The same for a map of channels: m (B, 1, h, w) is the share that is kept, of 6 bits each."""
+    values = channels * m.shape[-2] * m.shape[-1]
+    return CODE_BITS * m.mean() * values / (x.shape[-2] * x.shape[-1])
 
 
 def select_channel(f4: Tensor, selection: str | int) -> Tensor:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from cwlib.coding.gaussian import LEAST_COUNT, SCALE_MIN
 from cwlib.coding.tables import TOTAL, Tables
-from cwlib.gdn import lower_bound
+from cwlib.models.gdn import lower_bound
 
 LIKELIHOOD_MIN = 1e-9  # no symbol costs more than 30 bits: log(0) must not end a training run
 

@@ -24,8 +24,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cwlib import importance, quantize
 from cwlib.coding import context as tables
+from cwlib.models import importance, quantize
 
 HIDDEN = 48
 
