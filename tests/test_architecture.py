@@ -18,7 +18,6 @@ FLOORS = [
     [
         "coding",
         "metrics",
-        "losses",
         "sources",
         "files",
         "imagefiles",
@@ -28,7 +27,7 @@ FLOORS = [
         "perceptual",
         "pinned",
     ],
-    ["data", "checkpoints", "parallel"],
+    ["data", "losses", "checkpoints", "parallel"],
     ["models", "baselines"],
     ["zoo"],
     ["batches"],
