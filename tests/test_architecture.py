@@ -34,7 +34,7 @@ FLOORS = [
     ["objectives"],
     ["codec", "training"],
     ["runs"],
-    ["evaluation"],
+    ["evaluate"],
     ["cli"],
     ["__main__"],
 ]

@@ -26,7 +26,7 @@ import scenes
 import strokes
 import tiny
 from cwbook import studies
-from cwlib import checkpoints, codec, data, evaluation, experiments, metrics, zoo
+from cwlib import checkpoints, codec, data, evaluate, experiments, metrics, zoo
 from cwlib.coding import context, huffman
 from cwlib.models import autoencoders, catalogue
 
@@ -661,8 +661,8 @@ def test_a_net_of_a_study_is_small_and_finished_and_its_name_is_its_own(name):
 def test_a_net_of_a_study_of_digits_does_what_the_results_file_says(mnist_test, name):
     rows = json.loads((RESULTS / "ablations.json").read_text(encoding="utf-8"))["records"]
     wanted = next(r for r in rows if r["experiment"] == name and r["seed"] == 0)
-    test = evaluation.mnist(100)
-    found = evaluation.model_records(name, test, progress=False)[0]
+    test = evaluate.pictures("mnist", 100)
+    found = evaluate.as_trained(name, test, progress=False)[0]
     # a hundred digits of the five hundred
     assert found["bpp"] == pytest.approx(wanted["bpp"], rel=0.06)
     assert found["psnr"] == pytest.approx(wanted["psnr"], abs=0.5)
