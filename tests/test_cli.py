@@ -902,12 +902,12 @@ def test_a_training_run_that_is_to_stop_exits_with_130_and_a_checkpoint(
 
 
 def test_a_training_run_that_diverges_says_so_in_one_line(complaint, monkeypatch, capsys):
-    real = training.loss_terms
+    real = training.Objective.forward
 
     def broken(*args):
         return {k: v * np.nan for k, v in real(*args).items()}
 
-    monkeypatch.setattr(training, "loss_terms", broken)
+    monkeypatch.setattr(training.Objective, "forward", broken)
     monkeypatch.setattr(data, "mnist28", lambda split: (strokes.digits(20), np.zeros(20)))
     said = complaint("train", "mnist-cw", "--width", "4", "--steps", "3")
     assert "step 0" in said and "lower the learning rate" in said

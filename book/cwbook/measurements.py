@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from cwlib import baselines, codec, experiments, losses, metrics, objectives, zoo
+from cwlib import baselines, codec, experiments, losses, metrics, zoo
 from cwlib.coding import adaptive, huffman
 from cwlib.evaluate import BATCH, Pictures, score
 from cwlib.models import catalogue, importance, priors
@@ -241,7 +241,7 @@ def memory_records() -> list[dict]:
 
 def step_memory(experiment: experiments.Experiment) -> dict[str, int | float]:
     """Parameters in the loss, MiB that autograd saves in one step besides them, and its GFLOP."""
-    model, extra = catalogue.build(experiment).train(), objectives.features(experiment)
+    model, extra = catalogue.build(experiment).train(), losses.features(experiment)
     fixed = [*model.parameters(), *(extra.parameters() if extra else ())]
     known, saved = {p.data_ptr() for p in fixed}, {}
 
@@ -253,7 +253,7 @@ def step_memory(experiment: experiments.Experiment) -> dict[str, int | float]:
     x = torch.rand(1, 3, experiment.crop, experiment.crop)
     with FlopCounterMode(display=False) as counter:
         with torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
-            loss = objectives.loss_terms(experiment, model, x, 1.0, None, extra)["loss"]
+            loss = model.loss_terms(x, features=extra)["loss"]
         mib = sum(saved.values()) / 2**20
         loss.backward()
     parameters = sum(p.numel() for p in fixed)
