@@ -367,7 +367,7 @@ def test_downscale_is_what_the_encoder_and_the_hyper_encoder_do():
 
 def test_mid_grey_is_the_encoders_zero_and_light_is_the_opposite_of_dark():
     """x - 0.5 goes in, and convolutions without bias and GDN are odd functions."""
-    g_a = catalogue.build(replace(TINY, mask="none")).g_a
+    g_a = Hierarchical(replace(TINY, mask="none")).g_a
     for conv in (*g_a.convs, *g_a.laterals):
         if conv.bias is not None:
             torch.nn.init.zeros_(conv.bias)
@@ -381,7 +381,7 @@ def test_mid_grey_is_the_encoders_zero_and_light_is_the_opposite_of_dark():
 
 @pytest.mark.parametrize(("log2", "sigma"), [(9.5, 2**9.5), (0.0, 1.0), (-7.5, 2**-7.5)])
 def test_scales_reach_from_a_hundredth_to_a_thousand(log2, sigma):
-    net = catalogue.build(TINY)
+    net = Hierarchical(TINY)
     torch.nn.init.zeros_(net.h_s[-1].weight)
     torch.nn.init.constant_(net.h_s[-1].bias, log2)
     with torch.no_grad():
