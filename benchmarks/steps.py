@@ -146,8 +146,8 @@ def _step(experiment: Experiment, half: bool = True) -> Step:
     """A step of `cwlib train`, as at the beginning of a run, where the learning rate is small."""
     torch.manual_seed(0)
     net = catalogue.build(experiment).to(memory_format=torch.channels_last).train()
-    budget, team = training.Budget(steps=1), parallel.Team(torch.device("cpu"))
-    loop = training._Loop(experiment, net, Path(), budget, team, half, log_every=1)
+    settings = training.Settings(steps=1, half=half, log_every=1)
+    loop = training._Loop(experiment, net, Path(), settings, parallel.Team(torch.device("cpu")))
     return partial(loop.one_step, training.Objective(experiment, net), _source(experiment), 0.0)
 
 

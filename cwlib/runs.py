@@ -82,15 +82,11 @@ def make(
     command: str,
     folder: Path,
     source: TrainingSet,
+    settings: training.Settings | None = None,
     *,
     out: Path | None = None,
     start: nn.Module | None = None,
     before: Sequence[dict] = (),
-    budget: training.Budget | None = None,
-    device: str = "auto",
-    resume: bool = False,
-    compiled: bool = False,
-    progress_bar: bool = True,
 ) -> zoo.TrainedModel | None:
     """Train with checkpoints in `folder`, save weights and card in `out` (None: there too).
 
@@ -100,17 +96,7 @@ def make(
     out = out or folder
     out.mkdir(parents=True, exist_ok=True)
     files.check_place(weights(out, experiment.name))
-    run = training.train(
-        experiment,
-        folder,
-        budget,
-        device,
-        resume,
-        start,
-        source.images,
-        progress_bar=progress_bar,
-        compiled=compiled,
-    )
+    run = training.train(experiment, folder, source.images, settings, start)
     if not run.leads:  # under torchrun one process writes for all
         return None
     learn = None

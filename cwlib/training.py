@@ -13,7 +13,7 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,7 +22,6 @@ import torch
 from torch import Tensor, nn
 
 from cwlib import batches, checkpoints, data, parallel
-from cwlib.averages import Average
 from cwlib.checkpoints import TrainingStopped
 from cwlib.experiments import Experiment
 from cwlib.losses import features
@@ -38,17 +37,29 @@ RATE_FADE_IN = 0.2  # share of the budget over which lambda grows to its full va
 
 
 @dataclass(frozen=True)
-class Budget:
-    """When to stop. Exactly one of steps and seconds is set."""
+class Settings:
+    """How a run goes, whatever is trained.
+
+    It stops after `steps` in all or after `seconds`; where neither is given, as the experiment
+    says. device: see `pick_device`. resume: go on from the folder's checkpoint. half: convolutions
+    in bfloat16. compiled: through torch.compile. log_every: steps in a row of the learning curve
+    (None: LOG_EVERY).
+    """
 
     steps: int | None = None
     seconds: float | None = None
+    device: str = "auto"
+    resume: bool = False
+    half: bool = True
+    compiled: bool = False
+    log_every: int | None = None
+    progress_bar: bool = True
 
     def progress(self, step: int, elapsed: float) -> float:
-        """Share of the budget that is used, 0 .. 1."""
-        if self.steps is not None:
-            return min(1.0, step / max(1, self.steps))
-        return min(1.0, elapsed / max(1e-9, self.seconds))
+        """Share of the steps or of the seconds that is used, 0 .. 1."""
+        if self.seconds is not None:
+            return min(1.0, elapsed / max(1e-9, self.seconds))
+        return min(1.0, step / max(1, self.steps))
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,15 +78,21 @@ class Run:
     leads: bool = True
 
 
-def pick_device(wanted: str = "auto") -> torch.device:
-    """'auto' takes a CUDA GPU, then Apple's, then the CPU."""
-    if wanted.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(f"device {wanted}: torch sees no CUDA GPU here, use auto or cpu")
-    if wanted != "auto":
-        return torch.device(wanted)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+def pick_device(name: str = "auto") -> torch.device:
+    """cpu, cuda (also cuda:1), mps, or auto: a CUDA GPU, then Apple's, then the CPU.
+
+    Raises ValueError for what is not here.
+    """
+    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    here["cpu"] = True
+    if name == "auto":
+        return torch.device(next(kind for kind, there in here.items() if there))
+    kind, _, number = name.partition(":")
+    if kind not in here or (number and not number.isdigit()):
+        raise ValueError(f"unknown device {name!r}: choose auto, cpu, cuda or mps")
+    if not here[kind]:
+        raise ValueError(f"device {name}: torch sees no {kind.upper()} GPU here, use auto or cpu")
+    return torch.device(name)
 
 
 def learning_rate(experiment: Experiment, progress: float) -> float:
@@ -102,47 +119,45 @@ class Objective(nn.Module):
 def train(
     experiment: Experiment,
     folder: Path,
-    budget: Budget | None = None,
-    device: str = "auto",
-    resume: bool = False,
-    warm_start: nn.Module | None = None,
     images: Sequence[np.ndarray] | None = None,
-    progress_bar: bool = True,
-    half: bool = True,
-    compiled: bool = False,
-    log_every: int | None = None,
+    settings: Settings | None = None,
+    warm_start: nn.Module | None = None,
 ) -> Run:
     """Train an experiment; checkpoints go to folder/checkpoint.pt every half minute.
 
-    budget: None means the experiment's own steps or epochs. images: (N, 28, 28) uint8, None loads
-    MNIST; for an experiment on photographs, uint8 (H, W, 3) each. half: convolutions in bfloat16.
-    compiled: through torch.compile. log_every: steps in a row of the curve, None: LOG_EVERY.
+    images: (N, 28, 28) uint8, None loads MNIST; for an experiment on photographs, uint8 (H, W, 3)
+    each. warm_start: a net whose weights, as far as they fit, are those of the start.
     Under torchrun all its processes train together, in a `folder` that each of them sees.
     Raises TrainingStopped, also where another training is at work in the folder. On Ctrl-C and the
     other `parallel.STOPS` it ends the step, saves, then raises KeyboardInterrupt.
     """
-    folder = Path(folder)
+    folder, settings = Path(folder), settings or Settings()
     if images is None:
         if experiment.dataset != "mnist":
             raise ValueError(f"{experiment.name}: give the photographs to train on (data.photos)")
         images = data.mnist28("train")[0]
-    with parallel.join(pick_device(device)) as team, checkpoints.held(folder, team.leads):
-        shown = progress_bar and team.leads
+    with (
+        parallel.join(pick_device(settings.device)) as team,
+        checkpoints.held(folder, team.leads),
+        torch.random.fork_rng(devices=[]),
+    ):
+        shown = settings.progress_bar and team.leads
         source = batches.source(experiment, images, shown)
-        steps = experiment.steps or round(experiment.epochs * source.per_epoch)
-        budget = budget or Budget(steps=steps)
+        if settings.steps is None and settings.seconds is None:
+            steps = experiment.steps or round(experiment.epochs * source.per_epoch)
+            settings = replace(settings, steps=steps)
         torch.manual_seed(experiment.seed)
         model = catalogue.build(experiment)
-        if warm_start is not None and not resume:
+        if warm_start is not None and not settings.resume:
             copy_matching(_ordered(warm_start, experiment, source), model)
-        elif hasattr(model, "start") and not resume:
+        elif hasattr(model, "start") and not settings.resume:
             model.start(torch.cat([source.at(step) for step in range(START_BATCHES)]) / 255)
         model = parallel.share_statistics(model, team)
         model = model.to(team.device, memory_format=torch.channels_last).train()
-        loop = _Loop(experiment, model, folder, budget, team, half, log_every or LOG_EVERY)
-        if resume:
+        loop = _Loop(experiment, model, folder, settings, team)
+        if settings.resume:
             loop.load()
-        loop.run(source, shown, compiled)
+        loop.run(source, shown)
         if loop.average is not None:
             model.load_state_dict(loop.average.values)
         where = str(team.device)
@@ -208,6 +223,40 @@ def optimizer(experiment: Experiment, groups: list[dict]) -> torch.optim.Optimiz
     return pytorch_optimizer.Muon(kernels, e.lr, use_adjusted_lr=True, adamw_lr=e.lr)
 
 
+class Average:
+    """Exponential moving average of all weights and statistics of a model.
+
+    While the learning rate is high, the weights wander around what they aim at, and their mean lies
+    nearer to it (Polyak and Juditsky 1992).
+    values: name -> tensor, like a state_dict. decay: share of the old average that a step keeps.
+    """
+
+    def __init__(self, model: nn.Module, decay: float):
+        if not 0 < decay < 1:
+            raise ValueError(f"ema {decay}: a decay lies between 0 and 1, such as 0.999")
+        self.decay = decay
+        self.values = {k: v.detach().clone() for k, v in model.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """Take in the weights after a step, counted from 1.
+
+        In the beginning less is kept, or the random start would stay in the average for long.
+        """
+        # a_t = d_t a_(t-1) + (1 - d_t) w_t,  d_t = min(d, t / (t + 9))
+        keep = min(self.decay, step / (step + 9))
+        for name, value in model.state_dict().items():
+            if value.is_floating_point():
+                self.values[name].lerp_(value, 1 - keep)
+            else:  # a counter
+                self.values[name].copy_(value)
+
+    def load(self, values: dict[str, Tensor]) -> None:
+        """Take up the values of another average of the same model."""
+        for name, value in self.values.items():
+            value.copy_(values[name])
+
+
 class _Loop:
     """State of one run; everything that a checkpoint must hold is an attribute."""
 
@@ -216,29 +265,25 @@ class _Loop:
         experiment: Experiment,
         model: nn.Module,
         folder: Path,
-        budget: Budget,
+        settings: Settings,
         team: parallel.Team,
-        half: bool,
-        log_every: int,
     ):
         self.experiment, self.model, self.folder = experiment, model, folder
-        self.budget, self.team, self.log_every = budget, team, log_every
+        self.settings, self.team = settings, team
         self.step, self.elapsed, self.curve = 0, 0.0, []
         self.sums: dict[str, float] = {}  # of the terms since the last row of the curve
         self.rows = team.rows(experiment.batch_size)
         self.average = Average(model, experiment.ema) if experiment.ema else None
-        self.half = half and team.device.type in ("cpu", "cuda")
+        self.half = settings.half and team.device.type in ("cpu", "cuda")
         groups = [{"params": list(model.parameters()), "factor": 1.0}]
         if hasattr(model, "parameter_groups"):
             groups = model.parameter_groups()
         self.optimizer = optimizer(experiment, groups)
 
-    def run(
-        self, source: batches.Digits | batches.Crops, progress_bar: bool, compiled: bool
-    ) -> None:
+    def run(self, source: batches.Digits | batches.Crops, progress_bar: bool) -> None:
         objective = Objective(self.experiment, self.model).to(self.team.device)
         objective = self.team.wrap(objective)
-        if compiled:
+        if self.settings.compiled:
             objective = torch.compile(objective)
         last_save = last_tick = time.monotonic()
         name = self.experiment.name
@@ -247,7 +292,7 @@ class _Loop:
         with shown as bar, parallel.heard(lambda number, _: stops.append(number)):
             while True:
                 # the clock of the leading process decides for all, and so does its wish to stop
-                used = 1.0 if stops else self.budget.progress(self.step, self.elapsed)
+                used = 1.0 if stops else self.settings.progress(self.step, self.elapsed)
                 share = self.team.agree(used)
                 if share >= 1.0:
                     break
@@ -255,7 +300,7 @@ class _Loop:
                 now = time.monotonic()
                 self.elapsed += now - last_tick
                 last_tick = now
-                if self.step % self.log_every == 0:
+                if self.step % (self.settings.log_every or LOG_EVERY) == 0:
                     self.log(bar, share)
                 if now - last_save > CHECKPOINT_SECONDS:
                     self.save()

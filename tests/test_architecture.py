@@ -23,7 +23,6 @@ FLOORS = [
         "imagefiles",
         "progress",
         "experiments",
-        "averages",
         "pinned",
     ],
     ["data", "losses", "checkpoints", "parallel"],

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cwlib.averages import Average
+from cwlib.training import Average
 
 
 def test_the_first_steps_of_an_average_by_hand():

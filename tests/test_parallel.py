@@ -17,7 +17,6 @@ import torch
 from PIL import Image
 
 from cwlib import experiments, parallel, training
-from cwlib.training import Budget
 
 # SGD, so that weights differ by as little as gradients do; Adam turns a gradient of nearly zero
 # into a whole step, up or down.
@@ -67,8 +66,8 @@ except training.TrainingStopped as error:
 
 
 def train(folder: Path, **more) -> training.Run:
-    more = {"device": "cpu", "images": PHOTOS, "progress_bar": False, "half": False, **more}
-    return training.train(TINY, folder, Budget(steps=STEPS), log_every=1, **more)
+    how = {"device": "cpu", "progress_bar": False, "half": False, "log_every": 1, **more}
+    return training.train(TINY, folder, PHOTOS, training.Settings(steps=STEPS, **how))
 
 
 def two(folder: Path, trouble: str = "none", resume: bool = False) -> list[tuple[int, str]]:

@@ -20,7 +20,7 @@ import torch
 import strokes
 from cwlib import experiments, parallel, training
 from cwlib.models import catalogue
-from cwlib.training import Budget, TrainingStopped, learning_rate
+from cwlib.training import Settings, TrainingStopped, learning_rate
 
 TINY = replace(
     experiments.get("mnist-cw"), name="tiny", width=4, units=1, batch_size=2, lambda_rate=0.01
@@ -29,9 +29,11 @@ IMAGES = strokes.digits(8)
 STEPS = 16
 
 
-def train(folder: Path, steps: int = STEPS, experiment=TINY, **more) -> training.Run:
-    more = {"device": "cpu", "images": IMAGES, "progress_bar": False, **more}
-    return training.train(experiment, folder, Budget(steps=steps), **more)
+def train(
+    folder: Path, steps: int | None = STEPS, experiment=TINY, images=IMAGES, warm_start=None, **more
+) -> training.Run:
+    settings = Settings(**{"steps": steps, "device": "cpu", "progress_bar": False, **more})
+    return training.train(experiment, folder, images, settings, warm_start)
 
 
 def weights(run: training.Run) -> dict[str, torch.Tensor]:
@@ -81,13 +83,13 @@ def test_a_step_budget_is_the_number_of_steps(tmp_path, steps):
 
 def test_without_a_budget_the_epochs_of_the_experiment_are_trained(tmp_path):
     e = replace(TINY, epochs=1.5)  # 8 images in batches of 2: 4 steps an epoch
-    run = training.train(e, tmp_path, device="cpu", images=IMAGES, progress_bar=False)
+    run = train(tmp_path, None, e)
     assert run.step == 6
 
 
 def test_progress_is_the_used_share_of_the_budget():
-    assert [Budget(steps=4).progress(k, 99.0) for k in (0, 1, 4, 9)] == [0, 0.25, 1, 1]
-    assert [Budget(seconds=10).progress(99, s) for s in (0.0, 2.5, 10.0, 11.0)] == [0, 0.25, 1, 1]
+    assert [Settings(steps=4).progress(k, 99.0) for k in (0, 1, 4, 9)] == [0, 0.25, 1, 1]
+    assert [Settings(seconds=10).progress(99, s) for s in (0.0, 2.5, 10.0, 11.0)] == [0, 0.25, 1, 1]
 
 
 def test_the_learning_rate_warms_up_holds_and_falls_along_a_cosine():
@@ -526,4 +528,4 @@ def test_a_thinned_curve_keeps_the_mean_of_all_rows_and_the_last_step(length, ro
 
 def test_an_experiment_on_photographs_wants_photographs(tmp_path):
     with pytest.raises(ValueError, match="give the photographs"):
-        training.train(PHOTO, tmp_path, Budget(steps=1), device="cpu")
+        training.train(PHOTO, tmp_path, settings=Settings(steps=1, device="cpu"))

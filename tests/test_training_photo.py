@@ -17,15 +17,14 @@ from PIL import Image
 import own
 import scenes
 from cwlib import batches, cli, experiments, runs, training, zoo
-from cwlib.training import Budget, train
+from cwlib.training import Settings, train
 
 PHOTOS = [scenes.scene(150, 200, seed) for seed in range(6)]
 
 
 def trained(folder: Path, steps: int, **more) -> training.Run:
-    return train(
-        own.EXPERIMENT, folder, Budget(steps=steps), images=PHOTOS, progress_bar=False, **more
-    )
+    settings = Settings(steps=steps, progress_bar=False, **more)
+    return train(own.EXPERIMENT, folder, PHOTOS, settings)
 
 
 def same(a: torch.nn.Module, b: torch.nn.Module) -> bool:
@@ -128,9 +127,8 @@ def test_every_optimiser_is_given_all_weights_and_lowers_the_loss(tmp_path, name
     if name in ("soap", "muon"):
         pytest.importorskip("pytorch_optimizer", reason="needs pip install pytorch-optimizer")
     experiment = replace(own.EXPERIMENT, optimizer=name, ema=0.0, lr=1e-3)
-    run = train(
-        experiment, tmp_path, Budget(steps=30), images=PHOTOS, progress_bar=False, log_every=10
-    )
+    settings = Settings(steps=30, progress_bar=False, log_every=10)
+    run = train(experiment, tmp_path, PHOTOS, settings)
     assert run.curve[-1]["loss"] < run.curve[0]["loss"]
     start = own.Photo(experiment)
     start.start(torch.cat([_source(experiment).at(k) for k in range(100)]) / 255)
@@ -145,7 +143,7 @@ def _source(experiment) -> batches.Pyramid:
 def test_an_optimiser_whose_package_is_missing_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pytorch_optimizer", None)
     with pytest.raises(ValueError, match="pip install pytorch-optimizer"):
-        train(replace(own.EXPERIMENT, optimizer="soap"), tmp_path, Budget(steps=1), images=PHOTOS)
+        train(replace(own.EXPERIMENT, optimizer="soap"), tmp_path, PHOTOS, Settings(steps=1))
 
 
 def test_a_cold_start_knows_no_components():

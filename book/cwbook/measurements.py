@@ -192,11 +192,11 @@ class _Coded:
 
 def _coded(net: torch.nn.Module, x: Tensor, m: Tensor) -> _Coded:
     """The codec on x with the mask m, as the model's own likelihoods estimate it."""
-    v = net.g_a(x) * m
+    v = net.before_rounding(net.g_a(x), m=m)
     y_hat, z_hat = torch.round(net.h_a(v.abs())), torch.round(v)
     bits = -torch.log2(priors.gaussian_likelihood(z_hat, net.scales(y_hat)))[0]
     hyper = net.bits(z_hat, y_hat)[1].item()
-    x_hat = net.g_s(z_hat)
+    x_hat = net.g_s(net.after_rounding(z_hat))
     pixels, seen = (
         (255 * t[0].movedim(0, -1)).round().clamp(0, 255).byte().numpy() for t in (x, x_hat)
     )

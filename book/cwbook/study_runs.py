@@ -94,13 +94,10 @@ def trained(
         first = replace(studies.get(experiment.warm_start), seed=experiment.seed)
         command_of_first = command(studies.of_member(first.name), first.name, first.seed)
         start = trained(first, command_of_first, folder, source, device).net
-    budget = training.Budget(steps=experiment.steps)
-    if minutes:
-        budget = training.Budget(seconds=60 * minutes)
     begun = (here / checkpoints.NAME).exists()
-    return runs.make(
-        experiment, words, here, source, start=start, budget=budget, device=device, resume=begun
-    )
+    seconds = 60 * minutes if minutes else None
+    settings = training.Settings(seconds=seconds, device=device, resume=begun)
+    return runs.make(experiment, words, here, source, settings, start=start)
 
 
 def measured(

@@ -29,11 +29,13 @@ def train(args: argparse.Namespace) -> None:
     experiment = experiments.get(args.experiment)
     changed = {k: getattr(args, k) for k in ("width", "seed") if getattr(args, k) is not None}
     experiment = experiments.check(replace(experiment, **changed))
-    budget = None
-    if args.minutes is not None:
-        budget = training.Budget(seconds=60 * args.minutes)
-    elif args.steps is not None:
-        budget = training.Budget(steps=args.steps)
+    settings = training.Settings(
+        steps=args.steps,
+        seconds=None if args.minutes is None else 60 * args.minutes,
+        device=args.device,
+        resume=args.resume,
+        compiled=args.compile,
+    )
     given = None if args.start is None else zoo.load(args.start)
     if given:
         start = runs.fitting(given, experiment)
@@ -44,13 +46,10 @@ def train(args: argparse.Namespace) -> None:
         _train_words(args, changed),
         args.runs / experiment.name,
         runs.training_set(experiment, args.photos),
+        settings,
         out=args.out,
         start=start,
         before=runs.history(given),
-        budget=budget,
-        device=args.device,
-        resume=args.resume,
-        compiled=args.compile,
     )
     if model is not None:
         steps, seconds = model.card["steps"], model.card["seconds"]
