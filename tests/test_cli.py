@@ -790,8 +790,8 @@ for words in (
     "eval runs/mnist-cw/mnist-cw.safetensors --out results/r.json",
 ):
     assert cli.main(words.split()) == 0, words
-from cwbook import ledger
-ledger.renew("results/ledger.json")
+from cwbook import claims, ledger
+ledger.renew("results/ledger.json", claims.CLAIMS)
 """
 
 

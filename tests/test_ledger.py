@@ -229,7 +229,7 @@ def test_the_ledger_is_written_from_the_results_beside_it(tmp_path):
     for path in LEDGER.parent.glob("*.json"):
         if path.stem not in ("ledger", "decisions"):
             (folder / path.name).symlink_to(path)
-    ledger.renew(folder / "ledger.json")
+    ledger.renew(folder / "ledger.json", CLAIMS)
     assert (folder / "ledger.json").read_bytes() == LEDGER.read_bytes(), (
         "book/results/ledger.json is stale: run `python -m cwbook ledger`"
     )

@@ -70,10 +70,10 @@ def _report(words: str, records: list[dict], out: Path | None) -> None:
 
 def ledger(args: argparse.Namespace) -> None:
     """Judge every claim by the results files, and bring the decisions beside it up to date."""
-    from cwbook import decisions, ledger, results
+    from cwbook import claims, decisions, ledger, results
 
     place = args.out or results.results_file("ledger")
-    verdicts = ledger.count(ledger.renew(place))
+    verdicts = ledger.count(ledger.renew(place, claims.CLAIMS))
     say(f"{place}: " + ", ".join(f"{n} {verdict}" for verdict, n in verdicts.items()))
     if (beside := place.with_name("decisions.json")).exists():
         say(f"{beside}: {len(decisions.renew(beside))} decisions")

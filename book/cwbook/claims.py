@@ -107,7 +107,7 @@ def captions(r, image: int) -> list[dict]:
     },
     needed="The three networks after equally many steps; ours had different numbers of them.",
 )
-def claim_1_01(r):
+def _1_01(r):
     cw = r.one("mnist", "mnist-cw")
     cae = r.one("mnist", "mnist-cae")
     resnet = r.one("mnist", "mnist-resnet")
@@ -149,7 +149,7 @@ def claim_1_01(r):
         ),
     },
 )
-def claim_1_02(r):
+def _1_02(r):
     gains = r.gains(
         "psnr",
         {"study": "pays", "experiment": "tiny-cw1-l*"},
@@ -178,7 +178,7 @@ def claim_1_02(r):
         'so "general" is not what these codecs are.'
     ),
 )
-def claim_1_03(r):
+def _1_03(r):
     balle2018_psnr = r.at(RATE, "psnr", "published", "balle2018")
     jpeg2000_psnr = r.at(RATE, "psnr", "baselines", "jpeg2000", dataset="kodak")
     webp = r.one("mnist", "webp", quality=5)
@@ -208,7 +208,7 @@ def claim_1_03(r):
         ),
     },
 )
-def claim_1_04(r):
+def _1_04(r):
     resnet = r.one("mnist", "mnist-resnet")
     ours = (
         f"{resnet['bpp']:.4f} bpp (ResNet AE, 6 bits) where floats take 2 bpp: "
@@ -237,7 +237,7 @@ def claim_1_04(r):
         ),
     },
 )
-def claim_1_05(r):
+def _1_05(r):
     resnet_uniform_2 = r.one("mnist", "mnist-resnet-uniform-2")
     resnet_uniform_6 = r.one("mnist", "mnist-resnet-uniform-6")
     ours = (
@@ -294,7 +294,7 @@ claim(
         ),
     },
 )
-def claim_1_07(r):
+def _1_07(r):
     cw = r.one("claims", "mnist-cw", kind="map")
     cw1 = r.one("claims", "mnist-cw1", kind="map")
     ours = (
@@ -330,7 +330,7 @@ def claim_1_07(r):
         "something."
     ),
 )
-def claim_1_08(r):
+def _1_08(r):
     cw = r.one("claims", "mnist-cw", kind="map")
     return (
         f"map as trained {cw['psnr']:.2f} dB, same bits at shuffled places "
@@ -382,7 +382,7 @@ claim(
         ),
     },
 )
-def claim_1_10(r):
+def _1_10(r):
     resnet = r.one("mnist", "mnist-resnet")
     cae = r.one("mnist", "mnist-cae")
     ours = (
@@ -412,7 +412,7 @@ def claim_1_10(r):
         "stride 2."
     ),
 )
-def claim_1_11(r):
+def _1_11(r):
     size, needed = 128 // 2**2, 16
     return f"two poolings lead from 128 to {size}, not to {needed}", [size == needed]
 
@@ -457,7 +457,7 @@ claim(
     needed="Minutes on a data-centre GPU for each deep network, or days on a laptop's core.",
     compute="not spent",
 )
-def claim_1_13(r):
+def _1_13(r):
     resnet_sgd = r.one("training", "mnist-resnet-sgd", image=None, kind="plan")
     return (
         f"not run: {resnet_sgd['flop'] / 1000000000000000.0:.1f} PFLOP for each of the two "
@@ -483,7 +483,7 @@ def claim_1_13(r):
         ),
     },
 )
-def claim_1_14(r):
+def _1_14(r):
     cw = r.one("mnist", "mnist-cw")
     ours = f"{cw['kept_bits']:.2f} of 6 bits kept on average; ceiling 0.375 bpp"
     return ours, [
@@ -512,7 +512,7 @@ def claim_1_14(r):
         ),
     },
 )
-def claim_1_15(r):
+def _1_15(r):
     cae = r.one("claims", "mnist-cae", kind="adaptive")
     resnet = r.one("claims", "mnist-resnet", kind="adaptive")
     cw = r.one("claims", "mnist-cw", kind="adaptive")
@@ -541,7 +541,7 @@ def claim_1_15(r):
     chapter="mnist/07-forensics#tables-2-and-3-are-one-table",
     why="The text and the tables do not agree, and the images are not named.",
 )
-def claim_1_16(r):
+def _1_16(r):
     text, tables = 4, 3
     return f"the text says {text}, the tables have {tables}", [text == tables]
 
@@ -567,7 +567,7 @@ def claim_1_16(r):
         ),
     },
 )
-def claim_1_17(r):
+def _1_17(r):
     cae_words = r.one("mnist", "mnist-cae", kind="paper-accounting")
     cae_untrained_words = r.one("mnist", "mnist-cae-untrained", kind="paper-accounting")
     cae = r.one("mnist", "mnist-cae")
@@ -602,7 +602,7 @@ def claim_1_17(r):
         ),
     },
 )
-def claim_1_18(r):
+def _1_18(r):
     resnet_words = r.one("mnist", "mnist-resnet", kind="paper-accounting")
     resnet_untrained_words = r.one("mnist", "mnist-resnet-untrained", kind="paper-accounting")
     resnet = r.one("mnist", "mnist-resnet")
@@ -640,7 +640,7 @@ def claim_1_18(r):
     },
     needed="The trained network behind the number, or its code with a working mask.",
 )
-def claim_1_19(r):
+def _1_19(r):
     cw_words = r.one("mnist", "mnist-cw", kind="paper-accounting")
     cw = r.one("mnist", "mnist-cw")
     ours = (
@@ -672,7 +672,7 @@ def claim_1_19(r):
         ),
     },
 )
-def claim_1_20(r):
+def _1_20(r):
     cw = r.one("mnist", "mnist-cw")
     cae = r.one("mnist", "mnist-cae")
     resnet = r.one("mnist", "mnist-resnet")
@@ -701,7 +701,7 @@ def claim_1_20(r):
         "which loses nothing."
     ),
 )
-def claim_1_21(r):
+def _1_21(r):
     webp = r.one("mnist", "webp", quality=5)
     png_28 = r.one("mnist", "png-28")
     ours = (
@@ -736,7 +736,7 @@ def claim_1_21(r):
     },
     needed="The names of the three digits, and the paper's own 50 epochs (row 1-13).",
 )
-def claim_1_22(r):
+def _1_22(r):
     return table_2(r, "mnist-cae", (44.42, 45.76, 46.51))
 
 
@@ -762,7 +762,7 @@ def claim_1_22(r):
     },
     needed="The names of the three digits, and the paper's own 50 epochs (row 1-13).",
 )
-def claim_1_23(r):
+def _1_23(r):
     return table_2(r, "mnist-resnet", (129.5, 104.49, 118.86))
 
 
@@ -788,7 +788,7 @@ def claim_1_23(r):
     },
     needed="The names of the three digits, and the paper's own 50 epochs (row 1-13).",
 )
-def claim_1_24(r):
+def _1_24(r):
     return table_2(r, "mnist-cw", (127.05, 114.14, 115.64))
 
 
@@ -809,7 +809,7 @@ def claim_1_24(r):
         "consistent; whether they are of trained networks is the rows before."
     ),
 )
-def claim_1_25(r):
+def _1_25(r):
     table_2 = (44.42, 45.76, 46.51), (129.50, 104.49, 118.86), (127.05, 114.14, 115.64)
     table_3 = (31.65, 31.53, 31.46), (27.01, 27.94, 27.38), (27.09, 27.56, 27.50)
     found = [[psnr_of(mse) for mse in errors] for errors in table_2]
@@ -836,7 +836,7 @@ def claim_1_25(r):
         ),
     },
 )
-def claim_1_26(r):
+def _1_26(r):
     cae = r.one("mnist", "mnist-cae")
     resnet = r.one("mnist", "mnist-resnet")
     ours = f"CAE {cae['psnr']:.2f} dB, ResNet AE {resnet['psnr']:.2f} dB"
@@ -863,7 +863,7 @@ def claim_1_26(r):
         ),
     },
 )
-def claim_1_27(r):
+def _1_27(r):
     resnet = r.one("mnist", "mnist-resnet")
     cw = r.one("mnist", "mnist-cw")
     ours = f"ResNet AE {resnet['psnr']:.2f} dB (6 bits), content-weighted {cw['psnr']:.2f} dB"
@@ -886,7 +886,7 @@ def claim_1_27(r):
         "JPEG 2000 above the learnt codec of 2017, MS-SSIM below it."
     ),
 )
-def claim_1_28(r):
+def _1_28(r):
     jpeg2000_psnr = r.at(RATE, "psnr", "baselines", "jpeg2000", dataset="kodak")
     jpeg2000_ms_ssim = r.at(RATE, "ms_ssim", "baselines", "jpeg2000", dataset="kodak")
     balle2017_psnr = r.at(RATE, "psnr", "published", "balle2017")
@@ -939,7 +939,7 @@ claim(
     verdict="cannot be judged",
     needed="A test with viewers who do not know which picture is whose.",
 )
-def claim_1_30(r):
+def _1_30(r):
     cw = r.one("mnist", "mnist-cw")
     return f"{cw['psnr']:.2f} dB, mean of 10,000 digits"
 
@@ -962,7 +962,7 @@ def claim_1_30(r):
         "not reproduced": "It does not gain a quarter of a decibel.",
     },
 )
-def claim_1_31(r):
+def _1_31(r):
     ste_psnr = r.seeds("psnr", "tiny-ste")
     ste_bpp = r.seeds("bpp", "tiny-ste")
     soft_psnr = r.seeds("psnr", "tiny-soft")
@@ -996,7 +996,7 @@ def claim_1_31(r):
         ),
     },
 )
-def claim_1_32(r):
+def _1_32(r):
     cw1 = r.one("mnist", "mnist-cw1")
     cw = r.one("mnist", "mnist-cw")
     ours = (
@@ -1034,7 +1034,7 @@ def claim_1_32(r):
         "with several seeds."
     ),
 )
-def claim_2_01(r):
+def _2_01(r):
     net = r.one("claims", "kodak-mstar-n64", kind="map")
     return f"the three side channels take {net['laterals_share']:.0%} of the latents' bits"
 
@@ -1055,7 +1055,7 @@ def claim_2_01(r):
         ),
     },
 )
-def claim_2_02(r):
+def _2_02(r):
     net = r.one("claims", "kodak-mstar-n64", kind="map")
     ours = f"{net['winners']:.0f} of 64 channels ever chosen on {net['images']:.0f} photographs"
     return ours, [net["winners"] > 1]
@@ -1078,7 +1078,7 @@ def claim_2_02(r):
         ),
     },
 )
-def claim_2_03(r):
+def _2_03(r):
     net = r.one("claims", "kodak-mstar-n64", kind="map")
     ours = (
         f"{net['kept']:.1%} of the channels kept; {net['bpp']:.4f} bpp with the mask, "
@@ -1106,7 +1106,7 @@ def claim_2_03(r):
         ),
     },
 )
-def claim_2_04(r):
+def _2_04(r):
     net = r.one("claims", "kodak-mstar-n64", kind="map")
     ours = f"correlation {net['texture_correlation']:+.2f}, mean of {net['images']:.0f} photographs"
     return ours, [net["texture_correlation"] > 0.3]
@@ -1131,7 +1131,7 @@ def claim_2_04(r):
         "level. Nobody was asked what they see."
     ),
 )
-def claim_2_05(r):
+def _2_05(r):
     jpeg_psnr = r.at(RATE, "psnr", "baselines", "jpeg", dataset="kodak")
     jpeg_ms_ssim_luma = r.at(RATE, "ms_ssim_luma", "baselines", "jpeg", dataset="kodak")
     jpeg2000_psnr = r.at(RATE, "psnr", "baselines", "jpeg2000", dataset="kodak")
@@ -1166,7 +1166,7 @@ def claim_2_05(r):
         "[29]. All three are above it."
     ),
 )
-def claim_2_06(r):
+def _2_06(r):
     balle2017_psnr = r.at(RATE, "psnr", "published", "balle2017")
     balle2018_psnr = r.at(RATE, "psnr", "published", "balle2018")
     lee2019_psnr = r.at(RATE, "psnr", "published", "lee2019")
@@ -1195,7 +1195,7 @@ def claim_2_06(r):
         "paper's point."
     ),
 )
-def claim_2_07(r):
+def _2_07(r):
     balle2017_psnr = r.at(RATE, "psnr", "published", "balle2017")
     paper = r.one("published", "paper2-mstar")
     ours = f"Ballé 2017 {balle2017_psnr:.2f} dB against the paper's {paper['psnr']:.2f}"
@@ -1215,7 +1215,7 @@ def claim_2_07(r):
         "each, as published, at a low, a middle and a high rate."
     ),
 )
-def claim_2_08(r):
+def _2_08(r):
     toderici2017_psnr_025 = r.at(0.25, "psnr", "published", "toderici2017")
     balle2017_psnr_025 = r.at(0.25, "psnr", "published", "balle2017")
     toderici2017_psnr_05 = r.at(0.5, "psnr", "published", "toderici2017")
@@ -1277,7 +1277,7 @@ claim(
         ),
     },
 )
-def claim_2_10(r):
+def _2_10(r):
     net = r.one("claims", "kodak-mstar-n64", kind="map")
     ours = f"rank {net['elected_rank']:.1f} of 64 by bits"
     return ours, [abs(net["elected_rank"] - 1) <= 0.5]
@@ -1337,7 +1337,7 @@ claim(
         ),
     },
 )
-def claim_2_13(r):
+def _2_13(r):
     net = r.one("claims", "kodak-mstar-n64", kind="map")
     ours = (
         f"{net['detail']:.0%} of the original's differences are left, mean of "
@@ -1368,7 +1368,7 @@ def claim_2_13(r):
     verdict="cannot be judged",
     needed="The memory of the machine, and the deepest network that fits with and without VGG.",
 )
-def claim_2_14(r):
+def _2_14(r):
     mp_vgg = r.one("claims", "kodak-mp, features*", kind="memory")
     mp = r.one("claims", "kodak-mp", kind="memory")
     return f"{mp_vgg['parameters'] - mp['parameters']:,.0f} parameters more"
@@ -1389,7 +1389,7 @@ def claim_2_14(r):
         "128×128 crop, N = 128, float32."
     ),
 )
-def claim_2_15(r):
+def _2_15(r):
     m = r.one("claims", "kodak-m", kind="memory")
     mp = r.one("claims", "kodak-mp", kind="memory")
     ours = (
@@ -1419,7 +1419,7 @@ def claim_2_15(r):
         "the backward pass, and half as much work again as without the term."
     ),
 )
-def claim_2_16(r):
+def _2_16(r):
     mp = r.one("claims", "kodak-mp", kind="memory")
     mp_vgg = r.one("claims", "kodak-mp, features*", kind="memory")
     m = r.one("claims", "kodak-m", kind="memory")
@@ -1466,7 +1466,7 @@ claim(
     chapter="kodak/06-results#the-rules",
     why="The same files; every figure of ours is the mean of their PSNRs.",
 )
-def claim_2_18(r):
+def _2_18(r):
     jpeg2000 = r.one("baselines", "jpeg2000", rate=0.361)
     ours = f"{jpeg2000['images']:.0f} photographs"
     return ours, [jpeg2000["images"] == 24]
@@ -1512,7 +1512,7 @@ claim(
         ),
     },
 )
-def claim_2_20(r):
+def _2_20(r):
     net = r.one("kodak", "kodak-mstar-n64")
     ours = f"λ₂ = {net['lambda_2']:g} gives {net['bpp']:.3f} bpp"
     return ours, [
@@ -1543,7 +1543,7 @@ def claim_2_20(r):
         "everybody, all of it would seem to hold; [11] has no published curve of brightness."
     ),
 )
-def claim_2_21(r):
+def _2_21(r):
     jpeg_ms_ssim_luma = r.at(RATE, "ms_ssim_luma", "baselines", "jpeg", dataset="kodak")
     jpeg2000_ms_ssim_luma = r.at(RATE, "ms_ssim_luma", "baselines", "jpeg2000", dataset="kodak")
     balle2017_ms_ssim_luma = r.at(RATE, "ms_ssim_luma", "published", "balle2017")
@@ -1577,7 +1577,7 @@ def claim_2_21(r):
     ),
     needed="The curves behind Fig. 2, of which the text has none.",
 )
-def claim_2_22(r):
+def _2_22(r):
     toderici2017_psnr = r.at(RATE, "psnr", "published", "toderici2017")
     lee2019_psnr = r.at(RATE, "psnr", "published", "lee2019")
     paper = r.one("published", "paper2-mstar")
@@ -1619,7 +1619,7 @@ def claim_2_22(r):
         ),
     },
 )
-def claim_2_23(r):
+def _2_23(r):
     gains = r.gains(
         "psnr", {"study": "losses", "experiment": "small-msssim*"}, small("m", "selection")
     )
@@ -1658,7 +1658,7 @@ def claim_2_23(r):
         "With its own tables, kodim07 at the same quality takes half the bytes."
     ),
 )
-def claim_2_24(r):
+def _2_24(r):
     ours, holds = [], []
     for image, *theirs in FIG_3["jpeg"]:
         it = r.one("claims", "jpeg-standard", kind="fig3", image=image)
@@ -1689,7 +1689,7 @@ def claim_2_24(r):
         "paper's JPEG 2000 is a well-set one."
     ),
 )
-def claim_2_25(r):
+def _2_25(r):
     ours, holds = [], []
     for image, _, psnr, ms_ssim in FIG_3["jpeg2000"]:
         it = r.one("claims", "jpeg2000", kind="fig3", image=image)
@@ -1717,7 +1717,7 @@ def claim_2_25(r):
     verdict="cannot be judged",
     needed="A model of ours at 0.13 to 0.26 bpp, trained to the end, or the paper's weights.",
 )
-def claim_2_26(r):
+def _2_26(r):
     five, seven, eight, fourteen = (
         r.one("kodak", "kodak-mstar-n64", image=image) for image in (5, 7, 8, 14)
     )
@@ -1745,7 +1745,7 @@ def claim_2_26(r):
         "2000 has the higher PSNR, with a file a tenth larger."
     ),
 )
-def claim_2_27(r):
+def _2_27(r):
     holds = []
     for image in (5, 7, 8, 14):
         paper, jpeg, jpeg2000 = captions(r, image)
@@ -1771,7 +1771,7 @@ def claim_2_27(r):
         "on JPEG)."
     ),
 )
-def claim_2_28(r):
+def _2_28(r):
     holds = []
     for image in (5, 7, 8, 14):
         paper, jpeg, jpeg2000 = captions(r, image)
@@ -1796,7 +1796,7 @@ def claim_2_28(r):
         "poorly in MS-SSIM below it. JPEG 2000 does both, JPEG is below in both."
     ),
 )
-def claim_2_29(r):
+def _2_29(r):
     jpeg_psnr = r.at(RATE, "psnr", "baselines", "jpeg", dataset="kodak")
     jpeg_ms_ssim = r.at(RATE, "ms_ssim", "baselines", "jpeg", dataset="kodak")
     jpeg2000_psnr = r.at(RATE, "psnr", "baselines", "jpeg2000", dataset="kodak")
@@ -1838,7 +1838,7 @@ def claim_2_29(r):
     },
     needed="`cwlib train kodak-m` to its end: about 215,000 steps, hours on a data-centre GPU.",
 )
-def claim_2_30(r):
+def _2_30(r):
     small_m_psnr = r.seeds_at(RATE, "psnr", **small("m", "selection"))
     small_m_ms_ssim = r.seeds_at(RATE, "ms_ssim", **small("m", "selection"))
     paper_m = r.one("published", "paper2-m")
@@ -1871,7 +1871,7 @@ def claim_2_30(r):
     },
     needed="`cwlib train kodak-m1` to its end: about 215,000 steps, hours on a data-centre GPU.",
 )
-def claim_2_31(r):
+def _2_31(r):
     small_m1_psnr = r.seeds_at(RATE, "psnr", **small("m1", "selection"))
     small_m1_ms_ssim = r.seeds_at(RATE, "ms_ssim", **small("m1", "selection"))
     paper_m1 = r.one("published", "paper2-m1")
@@ -1902,7 +1902,7 @@ def claim_2_31(r):
         "`cwlib train kodak-mstar` to its end: about 215,000 steps, hours on a data-centre GPU."
     ),
 )
-def claim_2_32(r):
+def _2_32(r):
     net = r.one("kodak", "kodak-mstar-n64")
     paper = r.one("published", "paper2-mstar")
     ours = f"{net['bpp']:.3f} bpp, {net['psnr']:.2f} dB, {net['ms_ssim']:.4f} (N = 64)"
@@ -1937,7 +1937,7 @@ def claim_2_32(r):
         ),
     },
 )
-def claim_2_33(r):
+def _2_33(r):
     first = r.gains("psnr", small("m1", "selection"), small("m", "selection"))
     largest = r.gains("psnr", small("mstar", "selection"), small("m", "selection"))
     ours = (
@@ -1982,7 +1982,7 @@ def claim_2_33(r):
         ),
     },
 )
-def claim_2_34(r):
+def _2_34(r):
     largest = r.gains("psnr", small("mstar", "selection"), small("m", "selection"))
     over_first = r.gains("psnr", small("mstar", "selection"), small("m1", "selection"))
     largest_ms_ssim = r.gains("ms_ssim", small("mstar", "selection"), small("m", "selection"))
@@ -2014,7 +2014,7 @@ def claim_2_34(r):
     verdict="cannot be judged",
     needed="How the rates were made equal.",
 )
-def claim_2_35(r):
+def _2_35(r):
     small_m_bpp = r.seeds("bpp", "small-m", study="selection")
     small_m1_bpp = r.seeds("bpp", "small-m1", study="selection")
     small_mstar_bpp = r.seeds("bpp", "small-mstar", study="selection")
@@ -2049,7 +2049,7 @@ def claim_2_35(r):
         "alone, against the others."
     ),
 )
-def claim_2_36(r):
+def _2_36(r):
     net = r.one("claims", "kodak-mstar-n64", kind="map")
     return (
         f"correlation of the map with texture {net['texture_correlation']:+.2f}, mean of "
@@ -2123,7 +2123,7 @@ claim(
         ),
     },
 )
-def claim_2_39(r):
+def _2_39(r):
     gains = r.gains("psnr", small("mp", "perceptual"), small("m", "perceptual"))
     gains_ms_ssim = r.gains("ms_ssim", small("mp", "perceptual"), small("m", "perceptual"))
     ours = (
@@ -2155,7 +2155,7 @@ def claim_2_39(r):
         ),
     },
 )
-def claim_2_40(r):
+def _2_40(r):
     net = r.one("claims", "kodak-mstar-n64", kind="map")
     ours = f"{net['feature_share']:.2%} of the distortion, mean of {net['images']:.0f} photographs"
     return ours, [net["feature_share"] > 0.01]
@@ -2214,7 +2214,7 @@ claim(
         ),
     },
 )
-def claim_2_42(r):
+def _2_42(r):
     largest_psnr = r.seeds("psnr", "tiny-largest")
     largest_rans_bpp = r.seeds("rans_bpp", "tiny-largest")
     first_psnr = r.seeds("psnr", "tiny-first")

@@ -26,7 +26,7 @@ def effect(id: str) -> Callable:
 
 
 @effect("01")  # Is a rate the size of a file, or a sum of code lengths?
-def effect_01(r):
+def _01(r):
     cw_words = r.one("mnist", "mnist-cw", kind="paper-accounting")
     cw = r.one("mnist", "mnist-cw")
     net = r.one("kodak", "kodak-mstar-n64")
@@ -38,7 +38,7 @@ def effect_01(r):
 
 
 @effect("02")  # Which images, and how many?
-def effect_02(r):
+def _02(r):
     cae_errors = [row["mse"] for row in r.records("mnist", "mnist-cae", image=list(range(10)))]
     return (
         f"squared error of the CAE on the first ten test digits: {min(cae_errors):.1f} to "
@@ -47,7 +47,7 @@ def effect_02(r):
 
 
 @effect("03")  # The mean of the PSNRs, or the PSNR of the mean error?
-def effect_03(r):
+def _03(r):
     cw = r.one("mnist", "mnist-cw")
     net = r.one("kodak", "kodak-mstar-n64")
     return (
@@ -57,7 +57,7 @@ def effect_03(r):
 
 
 @effect("04")  # How is a 28×28 digit enlarged to 128×128?
-def effect_04(r):
+def _04(r):
     png = r.printed("mnist/01-task", "solution-4", r"png\s+#")
     nearest_png = r.printed("mnist/01-task", "solution-4", r"png\s+\S+ bpp, MSE\s+\d+\s+#")
     jpeg = r.printed("mnist/01-task", "solution-4", r"jpeg\s+#")
@@ -69,7 +69,7 @@ def effect_04(r):
 
 
 @effect("05")  # One training run, or several?
-def effect_05(r):
+def _05(r):
     cw1_psnr = r.seeds("psnr", "tiny-cw1-l0.003")
     small_m_psnr = r.seeds("psnr", "small-m", study="selection")
     return (
@@ -79,26 +79,26 @@ def effect_05(r):
 
 
 @effect("09")  # Batch normalisation behind the output layer, as Fig. 2 draws it?
-def effect_09(r):
+def _09(r):
     with_norm = r.printed("mnist/02-cae", "last-norm-words", "# dB with the BN")
     without = r.printed("mnist/02-cae", "last-norm-words", "# dB without")
     return f"after a few dozen steps: {with_norm:.1f} dB with it, {without:.1f} dB without"
 
 
 @effect("12")  # How does a residual unit start?
-def effect_12(r):
+def _12(r):
     ahead = r.printed("mnist/03-resnet", "train-gamma-words", "# dB ahead")
     return f"over the last of sixteen steps, 0.1 against 1: {ahead:+.1f} dB"
 
 
 @effect("15")  # Where does the map's gradient come from?
-def effect_15(r):
+def _15(r):
     right = r.printed("mnist/04-importance", "slope-real-verdict", r"right for \*\*#%")
     return f"its sign agrees with a real change at {right:.0f} % of the places"
 
 
 @effect("17")  # Does the file hold the map?
-def effect_17(r):
+def _17(r):
     zeros = r.printed("mnist/04-importance", "count-verdict", r"real files \| #")
     kept = r.printed("mnist/04-importance", "count-verdict", r"map at its entropy \| #")
     return (
@@ -108,7 +108,7 @@ def effect_17(r):
 
 
 @effect("19")  # A mask of bits, or of channels?
-def effect_19(r):
+def _19(r):
     bits_psnr = r.seeds("psnr", "tiny-bits")
     bits_rans_bpp = r.seeds("rans_bpp", "tiny-bits")
     largest_psnr = r.seeds("psnr", "tiny-largest")
@@ -124,7 +124,7 @@ def effect_19(r):
 
 
 @effect("20")  # Against what is a map measured?
-def effect_20(r):
+def _20(r):
     cw1_bpp = r.seeds("bpp", "tiny-cw1-l0.003")
     cw1_psnr = r.seeds("psnr", "tiny-cw1-l0.003")
     uniform_3_bpp = r.seeds("bpp", "tiny-uniform-3")
@@ -136,7 +136,7 @@ def effect_20(r):
 
 
 @effect("21")  # Which optimiser, batches and schedule?
-def effect_21(r):
+def _21(r):
     between = r.printed("mnist/05-training", "race-verdict", "# dB lie between")
     momentum = r.printed("mnist/05-training", "race-verdict", "SGD by # dB")
     return (
@@ -146,7 +146,7 @@ def effect_21(r):
 
 
 @effect("23")  # How does a gradient pass the quantiser?
-def effect_23(r):
+def _23(r):
     ste_psnr = r.seeds("psnr", "tiny-ste")
     noise_psnr = r.seeds("psnr", "tiny-noise")
     soft_psnr = r.seeds("psnr", "tiny-soft")
@@ -157,7 +157,7 @@ def effect_23(r):
 
 
 @effect("24")  # Which soft quantiser, and what hardens it?
-def effect_24(r):
+def _24(r):
     soft_proxy_psnr = r.seeds("proxy_psnr", "tiny-soft")
     soft_hard_psnr = r.seeds("hard_psnr", "tiny-soft")
     soft_fixed_proxy_psnr = r.seeds("proxy_psnr", "tiny-soft-fixed")
@@ -170,14 +170,14 @@ def effect_24(r):
 
 
 @effect("25")  # Why should the map keep few bits?
-def effect_25(r):
+def _25(r):
     cw = r.one("mnist", "mnist-cw")
     cw1 = r.one("mnist", "mnist-cw1")
     return f"kept of 6 bits: {cw['kept_bits']:.2f} without a price, {cw1['kept_bits']:.2f} with one"
 
 
 @effect("26")  # Whose Huffman table is it, and where is it?
-def effect_26(r):
+def _26(r):
     shared = r.printed("coding/02-huffman", "paper-price", r"one table for all digits \| #")
     own = r.printed("coding/02-huffman", "paper-price", r"own table, sent \| #")
     adaptive = r.printed("coding/02-huffman", "paper-price", r"adaptive counts, ideal words \| #")
@@ -190,7 +190,7 @@ def effect_26(r):
 
 
 @effect("27")  # What would a better coder know?
-def effect_27(r):
+def _27(r):
     cw = r.one("claims", "mnist-cw", kind="adaptive")
     return (
         f"`mnist-cw`: {cw['huffman_bpp']:.4f} bpp in Huffman words, {cw['bpp']:.4f} with "
@@ -199,14 +199,14 @@ def effect_27(r):
 
 
 @effect("28")  # How precise are the probability tables?
-def effect_28(r):
+def _28(r):
     coarse = r.printed("coding/05-tables", "precision-verdict", r"costs \*\*# %")
     fine = r.printed("coding/05-tables", "precision-verdict", r"65,536 it costs \*\*# %")
     return f"loss over the entropy: {coarse:.2f} % with 256 counts, {fine:.4f} % with 65,536"
 
 
 @effect("30")  # How does a probability become a count?
-def effect_30(r):
+def _30(r):
     rounded = r.printed("coding/05-tables", "precision-verdict", r"65,536 it costs \*\*# %")
     remainders = r.printed(
         "coding/05-tables", "precision-verdict", r"remainders cost \S+ % and # %"
@@ -217,13 +217,13 @@ def effect_30(r):
 
 
 @effect("31")  # How many scales have tables, and which?
-def effect_31(r):
+def _31(r):
     loss = r.printed("coding/05-tables", "grid-verdict", "nearest of 64 tables costs #")
     return f"taking the nearest of 64 costs {loss:.6f} bits a value near scale 1"
 
 
 @effect("32")  # Arithmetic coding or rANS?
-def effect_32(r):
+def _32(r):
     arithmetic = r.printed("coding/04-rans", "overhead-digits", r"`mnist-cw1` \| \S+ \| \S+ \| #")
     rans = r.printed("coding/04-rans", "overhead-digits", r"`mnist-cw1` \| \S+ \| \S+ \| \S+ \| #")
     huffman = r.printed("coding/04-rans", "overhead-digits", r"`mnist-cw1` \| \S+ \| #")
@@ -234,7 +234,7 @@ def effect_32(r):
 
 
 @effect("33")  # How do encoder and decoder agree on probabilities?
-def effect_33(r):
+def _33(r):
     others = r.printed("kodak/04-hyperprior", "whole-verdict", "At most # %")
     times = r.printed("kodak/04-hyperprior", "float-verdict", "another table # times")
     codings = r.printed("kodak/04-hyperprior", "float-verdict", "in # codings")
@@ -245,19 +245,19 @@ def effect_33(r):
 
 
 @effect("36")  # Which of the four layers has stride 1?
-def effect_36(r):
+def _36(r):
     dearer = r.printed("kodak/01-architecture", "count-verdict", r"costs \*\*# times")
     return f"four different scales cost {dearer:.1f} times as much at N = 128"
 
 
 @effect("40")  # Are the laterals masked, quantised and counted?
-def effect_40(r):
+def _40(r):
     net = r.one("claims", "kodak-mstar-n64", kind="map")
     return f"they take {net['laterals_share']:.0%} of the latents' bits"
 
 
 @effect("45")  # How are GDN's parameters kept positive, and where do they start?
-def effect_45(r):
+def _45(r):
     maximum = r.printed("kodak/02-gdn", "stuck-verdict", "traps it at #")
     ours = r.printed("kodak/02-gdn", "stuck-verdict", "comes back to #")
     return (
@@ -267,7 +267,7 @@ def effect_45(r):
 
 
 @effect("46")  # In which precision?
-def effect_46(r):
+def _46(r):
     share = r.printed(
         "kodak/05-training", "bf16-latents", r"latents stored in bfloat16 \| \S+ \| \S+ \| #"
     )
@@ -277,39 +277,39 @@ def effect_46(r):
 
 
 @effect("49")  # Which end is cut?
-def effect_49(r):
+def _49(r):
     turned = r.printed("kodak/03-importance", "solution-3", "difference of # dB")
     return f"the mask turned round changes the PSNR of a trained network by {turned:+.1f} dB"
 
 
 @effect("52")  # When is a choice adaptive?
-def effect_52(r):
+def _52(r):
     net = r.one("claims", "kodak-mstar-n64", kind="map")
     return f"channels ever chosen on {net['images']:.0f} photographs: {net['winners']:.0f}"
 
 
 @effect("55")  # Where does the mask start?
-def effect_55(r):
+def _55(r):
     net = r.one("claims", "kodak-mstar-n64", kind="map")
     return f"at the end of training it keeps {net['kept']:.1%} of the channels"
 
 
 @effect("57")  # Which of the models of [27]?
-def effect_57(r):
+def _57(r):
     least = r.printed("kodak/04-hyperprior", "tables-verdict", r"saves \*\*# to")
     most = r.printed("kodak/04-hyperprior", "tables-verdict", r"saves \*\*\d+ to # %")
     return f"it saves {least:.0f} to {most:.0f} % against one table for each channel"
 
 
 @effect("59")  # Is the side information counted?
-def effect_59(r):
+def _59(r):
     least = r.printed("kodak/04-hyperprior", "tables-verdict", "side information is # to")
     most = r.printed("kodak/04-hyperprior", "tables-verdict", r"side information is \S+ to # %")
     return f"it is {least:.1f} to {most:.1f} % of the file"
 
 
 @effect("60")  # What of a channel that is zero everywhere?
-def effect_60(r):
+def _60(r):
     least = r.printed("kodak/04-hyperprior", "live-verdict", "bits bring # to")
     most = r.printed("kodak/04-hyperprior", "live-verdict", r"bits bring \S+ to #")
     faster = r.printed("kodak/04-hyperprior", "live-verdict", "reads # times")
@@ -317,7 +317,7 @@ def effect_60(r):
 
 
 @effect("62")  # On which scale is the distortion?
-def effect_62(r):
+def _62(r):
     net = r.one("kodak", "kodak-mstar-n64")
     return (
         f"λ₂ = {net['lambda_2']:g} gives {net['bpp']:.3f} bpp; between 0 and 1 it would "
@@ -326,7 +326,7 @@ def effect_62(r):
 
 
 @effect("64")  # May the feature loss train the encoder?
-def effect_64(r):
+def _64(r):
     less = r.printed("kodak/05-training", "feature-verdict", r"vary \*\*# times less")
     more = r.printed("kodak/05-training", "feature-verdict", "vary # times as much")
     return (
@@ -336,7 +336,7 @@ def effect_64(r):
 
 
 @effect("66")  # Which models have the feature loss?
-def effect_66(r):
+def _66(r):
     net = r.one("claims", "kodak-mstar-n64", kind="map")
     return (
         f"at λ₁ = 10 it would be {net['feature_share']:.2%} of the distortion of the shipped "
@@ -345,7 +345,7 @@ def effect_66(r):
 
 
 @effect("70")  # How are the baselines set?
-def effect_70(r):
+def _70(r):
     jpeg2000_psnr = r.at(RATE, "psnr", "baselines", "jpeg2000", dataset="kodak")
     jpeg2000_53_psnr = r.at(RATE, "psnr", "baselines", "jpeg2000-53", dataset="kodak")
     jpeg_standard_7 = r.one("claims", "jpeg-standard", kind="fig3", image=7)
@@ -358,7 +358,7 @@ def effect_70(r):
 
 
 @effect("71")  # MS-SSIM of the colours, or of brightness?
-def effect_71(r):
+def _71(r):
     jpeg_standard_5 = r.one("claims", "jpeg-standard", kind="fig3", image=5)
     return (
         f"the paper's JPEG of kodim05: {jpeg_standard_5['ms_ssim']:.4f} of colours, "
@@ -367,13 +367,13 @@ def effect_71(r):
 
 
 @effect("72")  # One setting for all photographs, or one rate?
-def effect_72(r):
+def _72(r):
     apart = r.printed("kodak/06-results", "protocol-verdict", "by # dB on average")
     return f"the same JPEG, mean of the two ways of averaging: {apart:.2f} dB apart"
 
 
 @effect("75")  # What about other pictures?
-def effect_75(r):
+def _75(r):
     ours = r.printed("kodak/07-yours", "fails-table", r"chessboard \| #")
     webp = r.printed("kodak/07-yours", "fails-table", r"chessboard \|.*\| # \|")
     return f"a chessboard: {ours:,.0f} bytes, where WebP takes {webp:,.0f} without any loss"

@@ -35,7 +35,7 @@ class NotMeasured(LookupError):
     """A results file does not have the record yet."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Results:
     """Records of results files by the file's name, and which of them were read, for `command`.
 
@@ -280,13 +280,11 @@ def read(path: Path) -> list[Row]:
     return json.loads(Path(path).read_text(encoding="utf-8"))["records"]
 
 
-def renew(path: Path) -> list[Row]:
-    """Judge all claims by the results files beside the ledger, write it, and return its rows."""
-    from cwbook.claims import CLAIMS
-
+def renew(path: Path, claims: Iterable[Claim]) -> list[Row]:
+    """Judge the claims by the results files beside the ledger, write it, and return its rows."""
     with files.locked(Path(path).resolve().parent):
         results = Results.of(Path(path).parent)
-        rows = [claim.judged(results) for claim in CLAIMS]
+        rows = [claim.judged(results) for claim in claims]
         write(path, rows)
     return rows
 
