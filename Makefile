@@ -2,6 +2,7 @@
 # make test         every test, documentation example and notebook
 # make notebooks    run the chapters again from clean kernels and store their outputs
 # make lint         check the style of the code
+# make lint-book    check how the chapters are written: parts, exercises, words of the glossary
 # make check-numpy  do NumPy 1.26 and the newest give the same streams? (own environments, a minute)
 # make fuzz         100,000 damaged streams; see scripts/fuzz.py for the coverage-guided mode
 # make clean        remove the built book (make distclean: and .venv)
@@ -18,7 +19,7 @@ BUILD = $(BIN)/jupyter-book build . -W -n --keep-going
 # Sphinx looks at pages alone: where none is new, it would not even copy a new style sheet.
 LOOK = $(shell find book/_static book/_templates book/_ext -type f -newer _build/html/searchindex.js 2>/dev/null)
 
-.PHONY: book book-all test notebooks lint check-numpy fuzz clean distclean install help
+.PHONY: book book-all test notebooks lint lint-book check-numpy fuzz clean distclean install help
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
 
@@ -51,6 +52,10 @@ notebooks: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check . --extend-exclude '*.ipynb'
 	$(BIN)/ruff check book --select F --ignore F401
+
+lint-book: $(INSTALLED)
+	$(BIN)/python scripts/check_notebooks.py
+	$(BIN)/python scripts/lint_book.py
 
 check-numpy: $(INSTALLED)
 	$(BIN)/python scripts/check_numpy.py

@@ -13,7 +13,7 @@ from cwbook import decisions, ledger
 from cwbook.effects import EFFECTS
 from cwbook.ledger import Results
 from cwlib.experiments import Experiment
-from test_book import toc_pages
+from prose import toc_pages
 
 BOOK = Path(__file__).resolve().parent.parent / "book"
 FILE = BOOK / "results" / "decisions.json"

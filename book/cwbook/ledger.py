@@ -169,7 +169,7 @@ def at(rows: Iterable[dict], measure: str, rate: float, log: bool = False) -> fl
     return float(np.interp(rate, x, y))
 
 
-@dataclass
+@dataclass(eq=False)
 class Claim:
     """One sentence of a paper. Its id is the paper's number and its own, `1-07`.
 
