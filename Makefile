@@ -8,10 +8,12 @@
 # make clean        remove the built book (make distclean: and .venv)
 # Options:
 # PYTHON=python3.12     the Python to use, 3.10 or newer
+# WORKERS=4             processes for the tests, a file each at a time (2)
 # TORCH_INDEX=address   where pip finds CPU-only builds of torch (see README.md)
 
 PYTHON ?= python3
 TORCH_INDEX ?=
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -41,10 +43,12 @@ book: $(INSTALLED)
 book-all: $(INSTALLED)
 	$(BUILD) --all
 
-# One call, so that one summary counts it all: tests, doctests, the chapters' cells.
+# One call, so that one summary counts it all: tests, doctests, the chapters' cells. A file stays
+# with one process, which has a thread to itself; notebooks, which take a minute at most, come last.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest tests cwlib benchmarks book --doctest-modules --ignore=book/_ext \
-	  --nbval-lax --nbval-current-env $(PYTEST_ARGS)
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile \
+	  --no-loadscope-reorder tests cwlib benchmarks book --doctest-modules \
+	  --ignore=book/_ext --nbval-lax --nbval-current-env $(PYTEST_ARGS)
 
 notebooks: $(INSTALLED)
 	$(BIN)/python scripts/run_notebooks.py $(NOTEBOOKS)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import check_notebooks
+from cwlib import files
 from prose import FRONT_PAGE, ROOT, notebook, notebooks, toc_pages
 
 HTML = ROOT / "_build" / "html"
@@ -21,10 +22,16 @@ def code_cells(path: Path) -> list[dict[str, Any]]:
 
 
 def build_html() -> None:
-    """Build the book into _build/html, as `make book` does; raises with the log where it fails."""
-    tool = Path(sys.executable).with_name("jupyter-book")
-    command = [tool, "build", ".", "-W", "-n", "--keep-going", "--all"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=600)
+    """Bring _build/html up to date, as `make book` does; raises with the log where it fails.
+
+    Tests run in several processes: the first one builds, and the others wait for it.
+    """
+    with files.locked(ROOT / "book"):
+        if html_is_current():
+            return
+        tool = Path(sys.executable).with_name("jupyter-book")
+        command = [tool, "build", ".", "-W", "-n", "--keep-going", "--all"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=600)
     if done.returncode:
         raise RuntimeError(f"jupyter-book failed:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
 
