@@ -812,9 +812,9 @@ def _1_24(r):
 def _1_25(r):
     table_2 = (44.42, 45.76, 46.51), (129.50, 104.49, 118.86), (127.05, 114.14, 115.64)
     table_3 = (31.65, 31.53, 31.46), (27.01, 27.94, 27.38), (27.09, 27.56, 27.50)
-    found = [[psnr_of(mse) for mse in errors] for errors in table_2]
-    ours = "; ".join(", ".join(f"{psnr:.2f}" for psnr in three) for three in found)
-    cells = zip(sum(found, []), sum(table_3, ()), strict=True)
+    from_table_2 = [[psnr_of(mse) for mse in errors] for errors in table_2]
+    ours = "; ".join(", ".join(f"{psnr:.2f}" for psnr in three) for three in from_table_2)
+    cells = zip(sum(from_table_2, []), sum(table_3, ()), strict=True)
     return f"from Table 2: {ours} dB", [abs(ours - theirs) <= 0.0055 for ours, theirs in cells]
 
 

@@ -50,12 +50,12 @@ class Results:
     @classmethod
     def of(cls, folder: Path) -> Results:
         """The results files of a folder in the book."""
-        found = {}
+        records = {}
         for path in sorted(Path(folder).glob("*.json")):
             content = json.loads(path.read_text(encoding="utf-8"))
             if path.stem not in ("ledger", "decisions") and "records" in content:
-                found[path.stem] = content["records"]
-        return cls(found, Path(folder).parent)
+                records[path.stem] = content["records"]
+        return cls(records, Path(folder).parent)
 
     def afresh(self) -> Results:
         """The same records, none of them read."""
@@ -109,12 +109,12 @@ class Results:
             for curve in curves
         )
         try:
-            found = [rd_curves.mean_gain(a[seed], b[seed]) for seed in sorted(a.keys() & b.keys())]
+            gains = [rd_curves.mean_gain(a[seed], b[seed]) for seed in sorted(a.keys() & b.keys())]
         except ValueError as error:  # a curve of one point, or two that share no rates
             raise NotMeasured(str(error)) from error
-        if not found:
+        if not gains:
             raise NotMeasured(f"no seed that both {ours} and {theirs} have")
-        return found
+        return gains
 
     def printed(self, chapter: str, cell: str, pattern: str) -> float:
         """The number that stands for `#` in a regular expression, in a cell's stored output.
