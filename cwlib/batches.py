@@ -7,7 +7,6 @@ batch without talking to each other: each takes its rows of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from cwlib import data
 from cwlib.experiments import Experiment
+from cwlib.losses import Draws
 from cwlib.progress import Bar
 
 SMALLEST_SCALE = 0.5  # of a photograph, before it is cropped
@@ -138,18 +138,6 @@ def source(
         return Digits(images, e.batch_size, e.seed)
     kind = Pyramid if e.pyramid else Crops
     return kind(images, e.batch_size, e.seed, e.crop, progress_bar)
-
-
-class Draws(NamedTuple):
-    """The random numbers of a step beside its images.
-
-    strength: (B,) in [strength_min, 1]; noise: one (B, ...) for each quantiser of the net, uniform
-    in [-1/2, 1/2); quality: (B, 1, h, w) in 0..1, for nets that have one at every place.
-    """
-
-    strength: Tensor
-    noise: tuple[Tensor, ...] | None
-    quality: Tensor | None = None
 
 
 def draws(

@@ -1,14 +1,36 @@
-"""What training minimises. Pixels in [0, 1]; rates in bits per pixel."""
+"""The terms that training minimises. Pixels in [0, 1]; rates in bits per pixel.
+
+Which of them a net is trained with is its own `loss_terms`. VGG-16's weights come through
+torchvision, which fetches them once where there is a network; `vgg16_standin` has random ones: the
+code then runs, and what it trains must not be shown as the result of a VGG loss.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
+from urllib.error import URLError
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cwlib.metrics import K1, K2, SCALE_WEIGHTS, gaussian_window
+from cwlib.experiments import Experiment
+
+VGG_LAYERS = 16  # up to relu3_3, as Johnson 2016 for content [21]
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the pixels VGG was trained on
+
+
+class Draws(NamedTuple):
+    """The random numbers that a step's loss depends on, beside its images: see `batches.draws`.
+
+    strength: (B,) in [strength_min, 1]; noise: one (B, ...) for each quantiser of the net, uniform
+    in [-1/2, 1/2), None for rounding; quality: (B, 1, h, w) in 0..1, for nets that have one at
+    every place.
+    """
+
+    strength: Tensor
+    noise: tuple[Tensor, ...] | None
+    quality: Tensor | None = None
 
 
 def mse(x_hat: Tensor, x: Tensor) -> Tensor:
@@ -58,45 +80,6 @@ def vgg_distance(features: nn.Module, x_hat: Tensor, x: Tensor) -> Tensor:
     return mse(features(x_hat), wanted)
 
 
-def ms_ssim_of_each(x_hat: Tensor, x: Tensor) -> Tensor:
-    """MS-SSIM of every image, to train with: (B, C, H, W) twice, pixels in [0, 1] -> (B,).
-
-    What `metrics.ms_ssim` measures, as a differentiable function. H and W: multiples of 16, at
-    least 176. Raises ValueError.
-    """
-    h, w = x.shape[-2:]
-    if min(h, w) < 161 or h % 16 or w % 16:
-        raise ValueError(f"MS-SSIM needs sides that are multiples of 16, from 176 up, got {h}x{w}")
-    b, c = x.shape[:2]
-    with torch.autocast(x.device.type, enabled=False):  # variances are small differences
-        return _ms_ssim(*(t.float().reshape(b * c, 1, h, w) for t in (x_hat, x))).view(b, c).mean(1)
-
-
-def _ms_ssim(a: Tensor, y: Tensor) -> Tensor:
-    """(B C, 1, H, W) twice -> (B C,)."""
-    score = torch.ones(len(a), device=a.device)
-    for scale, weight in enumerate(SCALE_WEIGHTS, 1):
-        luminance, contrast = _similarity(a, y)
-        term = luminance * contrast if scale == len(SCALE_WEIGHTS) else contrast
-        # the power of 0 has no slope, and of less no value: stop a little above
-        score = score * term.mean(dim=(1, 2, 3)).clamp(min=1e-6) ** weight
-        a, y = F.avg_pool2d(a, 2), F.avg_pool2d(y, 2)
-    return score
-
-
-def _similarity(a: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """SSIM's luminance and contrast-structure maps of (B, 1, H, W), pixels in [0, 1]."""
-    window = torch.tensor(gaussian_window(), dtype=a.dtype, device=a.device)
-    window = (window[:, None] * window)[None, None]  # (1, 1, 11, 11)
-    mean_a, mean_y, squares, products = (F.conv2d(t, window) for t in (a, y, a * a + y * y, a * y))
-    variances = squares - mean_a**2 - mean_y**2
-    covariance = products - mean_a * mean_y
-    # l = (2 mu_x mu_y + C1) / (mu_x^2 + mu_y^2 + C1), c = (2 s_xy + C2) / (s_x^2 + s_y^2 + C2)
-    c1, c2 = K1**2, K2**2
-    luminance = (2 * mean_a * mean_y + c1) / (mean_a**2 + mean_y**2 + c1)
-    return luminance, (2 * covariance + c2) / (variances + c2)
-
-
 def rate_distortion(
     distortion: Tensor,
     bpp: Tensor,
@@ -124,3 +107,70 @@ def lambda_of_strength(strength: Tensor, low: float, high: float, strength_min: 
     """
     # lambda_2(s) = high (low / high)^(log s / log s_min)
     return high * (low / high) ** (torch.log(strength) / math.log(strength_min))
+
+
+# --- VGG-16's features, which paper 2 argues against (Eq. 10) ------------------------------------
+
+
+class WeightsUnavailable(RuntimeError):
+    """VGG-16's weights are neither here nor to be had."""
+
+
+class Features(nn.Module):
+    """x (B, 3, H, W) in [0, 1] -> features (B, 256, H/4, W/4). Never trained."""
+
+    def __init__(self, layers: nn.Sequential):
+        super().__init__()
+        self.layers = layers.eval().requires_grad_(False)
+        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (B, 3, H, W) in [0, 1] -> features (B, C_l, h_l, w_l)."""
+        return self.layers((x - self.mean) / self.std)
+
+    def train(self, mode: bool = True) -> Features:
+        """Stays in eval mode whatever it is a part of."""
+        return super().train(False)
+
+
+def vgg16() -> Features:
+    """The trained features. Raises WeightsUnavailable."""
+    from torchvision.models import VGG16_Weights
+    from torchvision.models import vgg16 as build
+
+    try:
+        net = build(weights=VGG16_Weights.IMAGENET1K_V1)
+    except (URLError, OSError, RuntimeError) as error:
+        raise WeightsUnavailable(
+            f"VGG-16's weights are not here and could not be fetched ({error}): connect once, or "
+            "train with lambda_1_of='vgg-standin', whose weights are random"
+        ) from error
+    return Features(net.features[:VGG_LAYERS])
+
+
+def vgg16_standin(seed: int = 0) -> Features:
+    """VGG-16's layers with random weights: for trying the code, not for results."""
+    from torchvision.models import vgg16 as build
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Features(build(weights=None).features[:VGG_LAYERS])
+
+
+FEATURES = {"vgg": vgg16, "vgg-standin": vgg16_standin}  # besides the encoder's own
+
+
+def features(experiment: Experiment) -> nn.Module | None:
+    """The network besides the model whose features the loss compares; None where there is none.
+
+    Raises WeightsUnavailable, ValueError.
+    """
+    if experiment.lambda_1_of == "encoder" or not experiment.lambda_1:
+        return None
+    if experiment.lambda_1_of not in FEATURES:
+        allowed = ", ".join(FEATURES)
+        raise ValueError(
+            f"unknown lambda_1_of {experiment.lambda_1_of!r}: choose encoder or {allowed}"
+        )
+    return FEATURES[experiment.lambda_1_of]()

@@ -2,7 +2,7 @@
 and BD-rate.
 
 Images are uint8 arrays (H, W) or (H, W, 3) and distances are on the 0..255 scale. The arithmetic is
-float64 NumPy, so a figure does not depend on the device that made the image.
+float64 on the CPU, so a figure does not depend on the device that made the image.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from numbers import Real
 from operator import index
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.polynomial import Polynomial
+from torch import Tensor
 
 _PEAK = 255.0
 _TAPS, _SIGMA = 11, 1.5
-K1, K2 = 0.01, 0.03  # SSIM's constants, as shares of the peak
+_K1, _K2 = 0.01, 0.03  # SSIM's constants, as shares of the peak
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 LEAST_OVERLAP = 0.5  # share of the narrower range of quality that two curves must have in common
 
@@ -90,10 +93,10 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
     Source: Wang et al. 2004; Gaussian window of 11 taps, sigma 1.5, K1 = 0.01, K2 = 0.03.
     """
     x, y = _planes(a, b)
-    if min(x.shape[1:]) < _TAPS:
-        raise ValueError(f"SSIM needs sides of at least {_TAPS} pixels, got {x.shape[1:]}")
+    if min(x.shape[2:]) < _TAPS:
+        raise ValueError(f"SSIM needs sides of at least {_TAPS} pixels, got {tuple(x.shape[2:])}")
     luminance, contrast = _similarity(x, y)
-    return float(np.mean(luminance * contrast))
+    return (luminance * contrast).mean().item()
 
 
 def ms_ssim(a: np.ndarray, b: np.ndarray) -> float:
@@ -104,7 +107,7 @@ def ms_ssim(a: np.ndarray, b: np.ndarray) -> float:
     Source: Wang, Simoncelli and Bovik 2003, Eq. 7, with its weights; in between, the mean of 2x2
     pixels (an odd last row or column is repeated, as TensorFlow does).
     """
-    return _ms_ssim(*_planes(a, b))
+    return ms_ssim_of_each(*_planes(a, b)).item()
 
 
 def ms_ssim_luma(a: np.ndarray, b: np.ndarray) -> float:
@@ -114,32 +117,36 @@ def ms_ssim_luma(a: np.ndarray, b: np.ndarray) -> float:
     A grey picture is its own luma, so both measures agree on it; of colours, this is the kinder
     one, and published figures seldom say which they are.
     """
-    return _ms_ssim(*(_luma(x) for x in _planes(a, b)))
+    return ms_ssim_of_each(*(_luma(x) for x in _planes(a, b))).item()
 
 
-def _luma(x: np.ndarray) -> np.ndarray:
-    """(3, H, W) -> (1, H, W); a grey picture (1, H, W) as it is."""
-    if len(x) == 1:
-        return x
-    r, g, b = x
+def _luma(x: Tensor) -> Tensor:
+    """(1, 3, H, W) -> (1, 1, H, W); a grey picture (1, 1, H, W) as it is."""
     # Y' = 0.299 R' + 0.587 G' + 0.114 B'
-    return (0.299 * r + 0.587 * g + 0.114 * b)[None]
+    weights = torch.tensor([0.299, 0.587, 0.114] if x.shape[1] == 3 else [1.0], dtype=x.dtype)
+    return (weights.view(1, -1, 1, 1) * x).sum(1, keepdim=True)
 
 
-def _ms_ssim(x: np.ndarray, y: np.ndarray) -> float:
-    """The mean over the channels of x, y (C, H, W)."""
+def ms_ssim_of_each(x: Tensor, y: Tensor, least: float = 0.0) -> Tensor:
+    """MS-SSIM of every image as a differentiable function: (B, C, H, W) twice in [0, 1] -> (B,).
+
+    What `ms_ssim` measures. least: what a scale's mean counts at least; to train with, a little
+    above 0, where the power has no slope. Raises ValueError for sides below 161.
+    """
     smallest = (_TAPS - 1) * 2 ** (len(SCALE_WEIGHTS) - 1) + 1
-    if min(x.shape[1:]) < smallest:
-        raise ValueError(f"MS-SSIM needs sides of at least {smallest} pixels, got {x.shape[1:]}")
-    score = np.ones(len(x))  # one per channel
-    for scale, weight in enumerate(SCALE_WEIGHTS, 1):
-        luminance, contrast = _similarity(x, y)
-        last = scale == len(SCALE_WEIGHTS)
-        term = np.mean(luminance * contrast if last else contrast, axis=(1, 2))
-        # MS-SSIM = l_5^w5 prod_s c_s^ws
-        score *= np.maximum(term, 0) ** weight
-        x, y = _halve(x), _halve(y)
-    return float(np.mean(score))
+    if min(x.shape[2:]) < smallest:
+        sides = tuple(x.shape[2:])
+        raise ValueError(f"MS-SSIM needs sides of at least {smallest} pixels, got {sides}")
+    with torch.autocast(x.device.type, enabled=False):  # variances are small differences
+        x, y = (t.to(torch.promote_types(t.dtype, torch.float32)) for t in (x, y))
+        score = torch.ones_like(x[:, :, 0, 0])  # (B, C)
+        for scale, weight in enumerate(SCALE_WEIGHTS, 1):
+            luminance, contrast = _similarity(x, y)
+            term = luminance * contrast if scale == len(SCALE_WEIGHTS) else contrast
+            # MS-SSIM = l_5^w5 prod_s c_s^ws
+            score = score * term.mean(dim=(2, 3)).clamp(min=least) ** weight
+            x, y = _halve(x), _halve(y)
+        return score.mean(1)
 
 
 def bd_rate(
@@ -205,10 +212,10 @@ def _rises(fit: Polynomial, low: float, high: float) -> bool:
     return all(slope(x) > 0 for x in (low, *turns, high))
 
 
-def _planes(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The pair as float64 (C, H, W)."""
-    pair = _pair(a, b)
-    return tuple(np.atleast_3d(image).transpose(2, 0, 1).astype(float) for image in pair)
+def _planes(a: np.ndarray, b: np.ndarray) -> list[Tensor]:
+    """The pair as float64 (1, C, H, W) in [0, 1]."""
+    pair = (np.atleast_3d(image).transpose(2, 0, 1)[None] for image in _pair(a, b))
+    return [torch.from_numpy(image.astype(float) / _PEAK) for image in pair]
 
 
 def _pair(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -218,34 +225,30 @@ def _pair(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return a, b
 
 
-def _similarity(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """SSIM's luminance and contrast-structure maps of x, y (C, H, W): (C, H - 10, W - 10)."""
+def _similarity(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """SSIM's luminance and contrast-structure maps of x, y (B, C, H, W): (B, C, H - 10, W - 10)."""
     mean_x, mean_y = _blur(x), _blur(y)
     # Var[x] = E[x^2] - E[x]^2 and Cov[x, y] = E[x y] - E[x] E[y], under the Gaussian window
     variances = _blur(x * x + y * y) - mean_x**2 - mean_y**2
     covariance = _blur(x * y) - mean_x * mean_y
-    c1, c2 = (K1 * _PEAK) ** 2, (K2 * _PEAK) ** 2
+    c1, c2 = _K1**2, _K2**2
     # l = (2 mu_x mu_y + C1) / (mu_x^2 + mu_y^2 + C1), c = (2 s_xy + C2) / (s_x^2 + s_y^2 + C2)
     luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
     return luminance, (2 * covariance + c2) / (variances + c2)
 
 
-def gaussian_window() -> np.ndarray:
-    """SSIM's 11 weights along a side, which sum to 1."""
+def _blur(x: Tensor) -> Tensor:
+    """SSIM's Gaussian window over (B, C, H, W), one side after the other, valid positions only."""
     offsets = np.arange(_TAPS) - _TAPS // 2
     window = np.exp(-(offsets**2) / (2 * _SIGMA**2))
-    return window / window.sum()
+    window /= window.sum()
+    for side in (2, 3):  # sums of slices: torch's convolutions in float64 are four times slower
+        valid = x.shape[side] - _TAPS + 1
+        x = sum(w * x.narrow(side, k, valid) for k, w in enumerate(window.tolist()))
+    return x
 
 
-def _blur(x: np.ndarray) -> np.ndarray:
-    """Separable Gaussian window over (C, H, W), valid positions only."""
-    window = gaussian_window()
-    height, width = x.shape[1] - _TAPS + 1, x.shape[2] - _TAPS + 1
-    rows = sum(w * x[:, i : i + height] for i, w in enumerate(window))  # (C, H - 10, W)
-    return sum(w * rows[:, :, i : i + width] for i, w in enumerate(window))  # (C, H - 10, W - 10)
-
-
-def _halve(x: np.ndarray) -> np.ndarray:
-    """Mean of 2x2 pixels, an odd last row or column repeated: (C, ceil(H / 2), ceil(W / 2))."""
-    x = np.pad(x, [(0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2)], mode="edge")
-    return (x[:, ::2, ::2] + x[:, 1::2, ::2] + x[:, ::2, 1::2] + x[:, 1::2, 1::2]) / 4
+def _halve(x: Tensor) -> Tensor:
+    """Mean of 2x2 pixels, an odd last row or column repeated: (B, C, ceil(H / 2), ceil(W / 2))."""
+    padded = F.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2), mode="replicate")
+    return F.avg_pool2d(padded, 2)

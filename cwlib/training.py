@@ -25,8 +25,8 @@ from cwlib import batches, checkpoints, data, parallel
 from cwlib.averages import Average
 from cwlib.checkpoints import TrainingStopped
 from cwlib.experiments import Experiment
+from cwlib.losses import features
 from cwlib.models import catalogue, ordering
-from cwlib.objectives import features, loss_terms
 from cwlib.progress import Bar
 
 CHECKPOINT_SECONDS = 30.0
@@ -91,12 +91,12 @@ class Objective(nn.Module):
 
     def __init__(self, experiment: Experiment, model: nn.Module):
         super().__init__()
-        self.experiment, self.model = experiment, model
+        self.model = model
         self.vgg = features(experiment)
 
     def forward(self, x: Tensor, weight: float, draws: batches.Draws | None) -> dict[str, Tensor]:
-        """The terms of the loss for a batch x, see `objectives.loss_terms`."""
-        return loss_terms(self.experiment, self.model, x, weight, draws, self.vgg)
+        """The terms of the loss for a batch x, which the net knows."""
+        return self.model.loss_terms(x, draws, weight, self.vgg)
 
 
 def train(

@@ -30,16 +30,12 @@ from torch.overrides import TorchFunctionMode
 
 from cwlib import experiments, files
 from cwlib.coding import checkerboard, context, huffman, hyperprior
-from cwlib.coding.scales import ScaleDecoder
-from cwlib.coding.tables import Tables
 from cwlib.experiments import Experiment
-from cwlib.models import autoencoders, catalogue, hierarchical, importance, photo, priors
+from cwlib.models import autoencoders, catalogue, hierarchical, photo
 from cwlib.pinned import pinned
 
 WEIGHTS = Path(__file__).parent / "weights"
 STUDIES = "studies"  # folder in it: small nets, seed 0 of the studies that chapters show at work
-_PRIOR_PARTS = ("w1", "b1", "w2", "b2", "w3", "b3")
-_TABLE_PARTS = ("cdfs", "sizes", "offsets")
 _CARD_BYTES = 2**20
 _CARD_KINDS = {"steps": int, "before": list, "curve": list, "metrics": dict}  # where it has them
 
@@ -123,6 +119,8 @@ def by_id(model_id: bytes) -> TrainedModel:
 
 def shared(model_id: bytes) -> TrainedModel:
     """`by_id` without a copy, for the codec: one for all streams, so nobody may change it."""
+    if not isinstance(model_id, bytes):
+        raise TypeError(f"expected the 4 bytes of an identity, got {type(model_id).__name__}")
     paths = [path for folder in (WEIGHTS, WEIGHTS / STUDIES) for path in _weights_in(folder)]
     known = {path: _once(_sha256, path)[: len(model_id)] for path in paths}
     found = [path for path, own in known.items() if own == model_id]
@@ -182,7 +180,7 @@ def _load(path: Path, _stamps: tuple) -> TrainedModel:
     try:
         tensors = read_tensors(blob)
         net = _filled(experiment, tensors)
-        coder = _coder(tensors, net)
+        coder = net.coder(tensors)
     except (
         *(SafetensorError, RuntimeError, ValueError),
         *(ArithmeticError, AttributeError, LookupError, TypeError),  # tensors of other kinds
@@ -267,12 +265,12 @@ def save(net: Network, folder: Path, card: dict, digits: np.ndarray | None = Non
     digits: (N, 128, 128) uint8 training images, for models that have a Huffman code to learn.
     Both files appear whole or not at all. Raises ValueError for weights that cannot be stored.
     """
-    net = net.eval().cpu().to(memory_format=torch.contiguous_format)
+    net = copy.deepcopy(net).eval().cpu().to(memory_format=torch.contiguous_format)
     tensors = {f"net.{k}": _stored(k, v) for k, v in net.state_dict().items()}
     tensors = {k: v for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
     net.load_state_dict({k[4:]: v.float() for k, v in tensors.items()}, strict=False)
-    tensors |= _coder_tensors(net, digits)
-    _coder(tensors, net)  # what could not be loaded again is refused before anything is written
+    tensors |= net.coder_tensors(digits)
+    net.coder(tensors)  # what could not be loaded again is refused before anything is written
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     name = net.experiment.name
@@ -308,53 +306,3 @@ def _stored(name: str, value: Tensor) -> Tensor:
     if not stored.isfinite().all():
         raise ValueError(f"{name}: a weight is not finite, or above the 65504 of half precision")
     return stored
-
-
-def _coder_tensors(net: Network, digits: np.ndarray | None) -> dict[str, Tensor]:
-    """What the weights file holds for the entropy coder; `_coder` makes it one again."""
-    if hasattr(net, "coder_tensors"):
-        return net.coder_tensors()
-    if isinstance(net, hierarchical.Hierarchical):
-        tables = priors.hyper_tables(net.hyper_prior)
-        return {f"hyper.{k}": torch.from_numpy(getattr(tables, k)).int() for k in _TABLE_PARTS}
-    if isinstance(net, autoencoders.ContentWeightedAE1):
-        return {f"prior.{k}": v.to(torch.int32) for k, v in net.prior.export().items()}
-    return {"huffman.lengths": torch.from_numpy(_learn_code(net, digits).lengths.copy())}
-
-
-def _coder(tensors: dict[str, Tensor], net: Network) -> Coder:
-    if hasattr(net, "coder"):
-        return net.coder(tensors)
-    if isinstance(net, hierarchical.Hierarchical):
-        parts = (tensors[f"hyper.{k}"].numpy() for k in _TABLE_PARTS)
-        tables = Tables.from_padded(*parts, net.experiment.width)
-        layers = [layer for layer in net.h_s if hasattr(layer, "weight")]  # the others are ReLUs
-        scales = ScaleDecoder.from_reals(
-            [layer.weight.detach().numpy() for layer in layers],
-            [layer.bias.detach().numpy() for layer in layers],
-        )
-        return hyperprior.Coder(tables, scales.scale_indices)
-    if not isinstance(net, autoencoders.ContentWeightedAE1):
-        code = huffman.Code.from_lengths(tensors["huffman.lengths"].numpy())
-        if code.lengths.size != 2**importance.CODE_BITS or not code.lengths.all():
-            raise ValueError("huffman.lengths has not a word for each value")
-        return code
-    map_net, code_net = (
-        context.Weights(*(tensors[f"prior.{part}.{p}"].numpy() for p in _PRIOR_PARTS))
-        for part in ("map", "code")
-    )
-    coder = context.Coder(map_net, code_net, importance.READINGS[net.experiment.reading])
-    if len(code_net.w1) != net.experiment.channels:
-        raise ValueError(f"prior.code.w1 is of {len(code_net.w1)} channels")
-    return coder
-
-
-def _learn_code(net: autoencoders.Autoencoder, digits: np.ndarray) -> huffman.Code:
-    """One Huffman code for all channels; every one of the 64 values can be coded."""
-    counts = np.ones(2**importance.CODE_BITS, dtype=np.int64)
-    with torch.no_grad():
-        for k in range(0, len(digits), 50):
-            x = torch.from_numpy(digits[k : k + 50]).unsqueeze(1).float() / 255
-            symbols, _ = net.symbols(*net.analyse(x))
-            counts += np.bincount(symbols.numpy().astype(np.int64).ravel(), minlength=len(counts))
-    return huffman.Code.from_counts(counts)

@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+import own
+import scenes
+import strokes
 import tiny
 from browser import address, browser, html, phone, watched  # noqa: F401 (fixtures)
-from cwlib import cli, data, zoo
+from cwlib import cli, data, evaluate, zoo
+from cwlib.evaluate import Pictures
 from needs import data_or_skip
 
 # A busy machine makes single examples slow, which is no fault of the code under test.
@@ -74,6 +78,32 @@ def both_zoo(
         for path in weights.iterdir():
             (tmp_path / path.name).write_bytes(path.read_bytes())
     monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)
+
+
+@pytest.fixture(scope="session")
+def pages() -> Pictures:
+    """Three digits."""
+    return evaluate.digits("pages", strokes.digits(3))
+
+
+@pytest.fixture(scope="session")
+def two_pictures() -> Pictures:
+    """A colour and a grey picture."""
+    return Pictures("two", ("a.png", 7), (scenes.scene(90, 120), scenes.scene(64, 70)[..., 0]))
+
+
+@pytest.fixture(scope="session")
+def many_rates(tmp_path_factory) -> Path:
+    """The weights of a tiny net of many rates."""
+    folder = tmp_path_factory.mktemp("own")
+    own.save(folder)
+    return folder / "tiny-own.safetensors"
+
+
+@pytest.fixture(scope="session")
+def two_of_colour() -> Pictures:
+    """Two colour pictures of other sides."""
+    return Pictures("two", ("a", "b"), (own.scene(192, 176), own.scene(160, 200)))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import strokes
-from cwlib import batches, data, experiments, training
-from cwlib.models import autoencoders
+from cwlib import batches, data, experiments
+from cwlib.models import catalogue
 
 KINDS = ("cae", "resnet", "cw", "cw1")
 
@@ -18,7 +18,7 @@ KINDS = ("cae", "resnet", "cw", "cw1")
 def small(kind: str, **changes):
     e = replace(experiments.get(f"mnist-{kind}"), width=8, units=1, **changes)
     torch.manual_seed(0)
-    return e, autoencoders.build(e)
+    return e, catalogue.build(e)
 
 
 def count(net: torch.nn.Module) -> int:
@@ -50,18 +50,18 @@ def test_other_sizes_are_halved_three_times(kind):
 
 def test_the_resnet_of_width_64_has_the_size_of_the_authors():
     # the author's public code has about 1.23 M parameters
-    assert count(autoencoders.build(experiments.get("mnist-resnet"))) == pytest.approx(
+    assert count(catalogue.build(experiments.get("mnist-resnet"))) == pytest.approx(
         1.23e6, rel=0.05
     )
 
 
 def test_the_cae_of_width_64_has_43_to_60_thousand_parameters():
-    assert 43_000 <= count(autoencoders.build(experiments.get("mnist-cae"))) <= 60_000
+    assert 43_000 <= count(catalogue.build(experiments.get("mnist-cae"))) <= 60_000
 
 
 def test_the_importance_net_is_small_beside_the_rest():
-    resnet = count(autoencoders.build(experiments.get("mnist-resnet")))
-    assert 0 < count(autoencoders.build(experiments.get("mnist-cw"))) - resnet < 5_000
+    resnet = count(catalogue.build(experiments.get("mnist-resnet")))
+    assert 0 < count(catalogue.build(experiments.get("mnist-cw"))) - resnet < 5_000
 
 
 def conv(c_in, c_out, k, bias=True):
@@ -73,8 +73,8 @@ def test_the_parameters_of_the_resnet_add_up_by_hand():
     trunk = 7 * unit + conv(w, w, 1)
     encoder = conv(1, w, 5) + 2 * w + conv(w, w, 5) + 2 * w + trunk + conv(w, n, 5)
     decoder = conv(n, w, 4) + trunk + conv(w, w, 4) + 2 * w + conv(w, 1, 4)
-    assert count(autoencoders.build(experiments.get("mnist-resnet"))) == encoder + decoder
-    with_norm = autoencoders.build(experiments.get("mnist-resnet-sgd"))
+    assert count(catalogue.build(experiments.get("mnist-resnet"))) == encoder + decoder
+    with_norm = catalogue.build(experiments.get("mnist-resnet-sgd"))
     assert count(with_norm) == encoder + decoder + 2
 
 
@@ -130,7 +130,7 @@ def test_the_same_seed_builds_the_same_net():
 
 def test_an_unknown_model_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match="unknown model 'vae': choose one of cae, resnet, cw, cw1"):
-        autoencoders.build(replace(experiments.get("mnist-cw"), model="vae"))
+        catalogue.build(replace(experiments.get("mnist-cw"), model="vae"))
 
 
 # --- the map learns ------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def fit(kind: str, steps: int, seed: int = 0, **changes):
     """A few dozen Adam steps on made-up digits: the net, how far its map's net moved, the terms."""
     e, _ = small(kind, seed=seed, lr=5e-3, batch_size=4, **changes)
     torch.manual_seed(seed)
-    net = autoencoders.build(e).train()
+    net = catalogue.build(e).train()
     before = [p.detach().clone() for p in net.importance_net.parameters()]
     images = strokes.digits(64)
     optimizer = torch.optim.Adam(net.parameters(), e.lr)
@@ -148,7 +148,7 @@ def fit(kind: str, steps: int, seed: int = 0, **changes):
     source = batches.source(e, images)
     for step in range(steps):
         x = source.at(step).float() / 255
-        terms = training.loss_terms(e, net, x, min(1.0, 5 * step / steps))
+        terms = net.loss_terms(x, weight=min(1.0, 5 * step / steps))
         optimizer.zero_grad()
         terms["loss"].backward()
         optimizer.step()

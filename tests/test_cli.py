@@ -21,7 +21,7 @@ from PIL import Image
 import scenes
 import strokes
 import tiny
-from cwlib import baselines, cli, codec, data, evaluation, experiments, training, zoo
+from cwlib import baselines, cli, codec, data, evaluate, experiments, training, zoo
 from cwlib.cli import parser, pictures
 from cwlib.coding import stream
 
@@ -110,10 +110,10 @@ def test_a_photo_is_taken_upright(tmp_path):
     assert codec.decompress(Path("d.cwc").read_bytes()).shape == (30, 20)
 
 
-def test_models_lists_models_experiments_and_measurements(capsys):
+def test_models_lists_models_experiments_and_codecs(capsys):
     assert cli.main(["models"]) == 0
     out = capsys.readouterr().out
-    for name in (*tiny.EXPERIMENTS, *tiny.PHOTO_EXPERIMENTS, "mnist-cw1-l0.03", "uniform"):
+    for name in (*tiny.EXPERIMENTS, *tiny.PHOTO_EXPERIMENTS, "mnist-cw1-l0.03"):
         assert name in out
     assert "jpeg2000" in out.split("--data kodak): ")[1]
     assert "small-mstar-low" not in out
@@ -668,7 +668,7 @@ def test_training_on_photographs_without_a_folder_is_refused(complaint, monkeypa
     assert "--photos FOLDER is missing" in complaint("train", "tiny-photo", "--steps", "1")
 
 
-@pytest.mark.parametrize("name", ["tiny-photo", "jpeg-standard", "importance:tiny-photo"])
+@pytest.mark.parametrize("name", ["tiny-photo", "jpeg"])
 def test_eval_of_a_folder_writes_a_record_for_each_photograph(album, capsys, name):
     words = ["eval", name, "--data", "album", "--limit", "2", "--out", "r.json"]
     assert cli.main(words) == 0
@@ -691,7 +691,7 @@ def test_the_card_notes_the_whole_public_test_set_for_the_books_results(
     card = folder / "tiny-photo.json"
     before = card.read_bytes()
     monkeypatch.setattr(data, "kodak", lambda: [scenes.scene(40, 50), scenes.scene(40, 51)])
-    monkeypatch.setattr(evaluation.results, "BOOK", tmp_path / "book" / "results")
+    monkeypatch.setattr(evaluate, "BOOK", tmp_path / "book" / "results")
     (tmp_path / "book" / "results").mkdir(parents=True)
 
     def measure(*words: str) -> bytes:
@@ -746,8 +746,8 @@ def only(monkeypatch):
                 raise baselines.CodecMissing(f"{name} needs a package: install it")
             return [{"experiment": name, "image": "mean", "bpp": 1.0}]
 
-        table = {name: lambda _, name=name: records(name) for name in names.split()}
-        monkeypatch.setattr(evaluation, "targets", lambda dataset: table)
+        table = {name: lambda _, jobs, name=name: records(name) for name in names.split()}
+        monkeypatch.setattr(evaluate, "targets", lambda dataset: table)
 
     return install
 
@@ -823,7 +823,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(complaint, monke
     Path("in-there/tiny-cw.safetensors").mkdir(parents=True)
     for owner, work in (
         (training.catalogue, "build"),
-        (evaluation, "mnist"),
+        (evaluate, "pictures"),
     ):
         monkeypatch.setattr(owner, work, None)  # would be a TypeError
     monkeypatch.setattr(data, "mnist28", lambda split: (strokes.digits(40), np.zeros(40)))
@@ -897,12 +897,12 @@ def test_a_training_run_that_is_to_stop_exits_with_130_and_a_checkpoint(
 
 
 def test_a_training_run_that_diverges_says_so_in_one_line(complaint, monkeypatch, capsys):
-    real = training.loss_terms
+    real = training.Objective.forward
 
     def broken(*args):
         return {k: v * np.nan for k, v in real(*args).items()}
 
-    monkeypatch.setattr(training, "loss_terms", broken)
+    monkeypatch.setattr(training.Objective, "forward", broken)
     monkeypatch.setattr(data, "mnist28", lambda split: (strokes.digits(20), np.zeros(20)))
     said = complaint("train", "mnist-cw", "--width", "4", "--steps", "3")
     assert "step 0" in said and "lower the learning rate" in said

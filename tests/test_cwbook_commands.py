@@ -15,8 +15,8 @@ import tiny
 from benchmarks.__main__ import main as clocks
 from cwbook import studies, study_runs
 from cwbook.__main__ import main
-from cwlib import cli, experiments, runs
-from cwlib.evaluation import digits
+from cwlib import cli, evaluate, experiments, runs
+from cwlib.evaluate import Pictures
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,8 @@ def test_a_study_writes_a_row_for_each_run_and_replaces_its_own(tmp_path, monkey
     e = replace(studies.get("tiny-ste"), width=4, steps=2, batch_size=4)
     monkeypatch.setitem(studies.SMALL, "tiny-ste", e)
     images = strokes.digits(4, 128)
-    monkeypatch.setattr(digits, "mnist", lambda limit: digits.TestSet("mnist", images, images))
+    pictures = Pictures("mnist", range(4), images, images)
+    monkeypatch.setattr(evaluate, "pictures", lambda *_: pictures)
     source = runs.TrainingSet(strokes.digits(8, 28), "drawn digits")
     monkeypatch.setattr(runs, "training_set", lambda *_: source)
     out = tmp_path / "ablations.json"

@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError, asdict, replace
 
 import pytest
 
-from cwlib import experiments, objectives, training
+from cwlib import experiments, losses, training
 from cwlib.experiments import EXPERIMENTS, Experiment, get
 from cwlib.experiments.settings import CHOICES
 from cwlib.models import importance, variants
@@ -134,7 +134,7 @@ def test_settings_that_cannot_be_are_named(settings, says):
         ("reading", READINGS),
         ("schedule", training.SCHEDULES),
         ("mask", {*importance.SELECTIONS, *variants.MASKS}),
-        ("lambda_1_of", {"encoder", *objectives._FEATURES}),
+        ("lambda_1_of", {"encoder", *losses.FEATURES}),
         ("quantiser", variants.QUANTISERS),
     ],
 )
@@ -146,3 +146,14 @@ def test_an_unknown_name_lists_all_names():
     with pytest.raises(ValueError) as caught:
         experiments.get("mnist-xyz")
     assert all(name in str(caught.value) for name in EXPERIMENTS)
+
+
+def test_rate_points_of_paper_2_lie_in_its_order_around_the_middle_one():
+    """4.1: lambda_2 from 0.001 to 0.02; the nets of Table 1 share one between its neighbours."""
+    middle = {experiments.get(f"kodak-{name}").lambda_2 for name in ("m", "m1", "mstar", "mp")}
+    assert len(middle) == 1
+    points = [e.lambda_2 for e in experiments.EXPERIMENTS.values() if "kodak-mstar-l" in e.name]
+    below, above = (max(p for p in points if p < 0.005), min(p for p in points if p > 0.01))
+    assert below < middle.pop() < above
+    for name, value in (("n64-l0.001", 0.001), ("n64-l0.02", 0.02), ("l0.013", 0.013)):
+        assert experiments.get(f"kodak-mstar-{name}").lambda_2 == value

@@ -363,3 +363,27 @@ def test_downscale_is_what_the_encoder_and_the_hyper_encoder_do():
     y = made.h_a(z)
     assert 64 // y.shape[-1] == made.downscale == 8 * hierarchical.HYPER_DOWNSCALE
     assert F.relu(made.h_s(y)).shape == z.shape
+
+
+def test_mid_grey_is_the_encoders_zero_and_light_is_the_opposite_of_dark():
+    """x - 0.5 goes in, and convolutions without bias and GDN are odd functions."""
+    g_a = Hierarchical(replace(TINY, mask="none")).g_a
+    for conv in (*g_a.convs, *g_a.laterals):
+        if conv.bias is not None:
+            torch.nn.init.zeros_(conv.bias)
+    pattern = 0.4 * torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        assert not g_a(torch.full((1, 3, 32, 32), 0.5)).any()
+        light, dark = g_a(0.5 + pattern), g_a(0.5 - pattern)
+    torch.testing.assert_close(light, -dark, rtol=1e-3, atol=1e-5)
+    assert light.abs().max() > 0.01
+
+
+@pytest.mark.parametrize(("log2", "sigma"), [(9.5, 2**9.5), (0.0, 1.0), (-7.5, 2**-7.5)])
+def test_scales_reach_from_a_hundredth_to_a_thousand(log2, sigma):
+    net = Hierarchical(TINY)
+    torch.nn.init.zeros_(net.h_s[-1].weight)
+    torch.nn.init.constant_(net.h_s[-1].bias, log2)
+    with torch.no_grad():
+        scales = net.scales(torch.zeros(1, TINY.width, 1, 1))
+    assert scales.unique().item() == pytest.approx(sigma, rel=1e-5)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cwlib import losses, metrics
+from cwlib import losses
 from cwlib.models import importance
 from cwlib.models.importance import READINGS
 
@@ -121,40 +121,6 @@ def test_the_slope_of_the_feature_distance_is_its_closed_form():
     torch.testing.assert_close(x_hat.grad, wanted)
 
 
-def test_ms_ssim_of_a_batch_is_the_measure_of_each_picture():
-    rng = np.random.default_rng(0)
-    smooth = rng.integers(0, 256, (2, 6, 6, 3)).repeat(32, 1).repeat(32, 2)
-    noisy = np.clip(smooth + rng.normal(0, 20, smooth.shape), 0, 255).astype(np.uint8)
-    smooth = smooth.astype(np.uint8)
-    a, b = (torch.from_numpy(t).permute(0, 3, 1, 2).double().float() / 255 for t in (smooth, noisy))
-    found = losses.ms_ssim_of_each(b, a)
-    wanted = [metrics.ms_ssim(x, y) for x, y in zip(smooth, noisy, strict=True)]
-    torch.testing.assert_close(found, torch.tensor(wanted), atol=2e-4, rtol=0)
-
-
-def test_ms_ssim_can_be_climbed():
-    x = torch.rand(1, 1, 176, 176)
-    x_hat = (0.5 * x + 0.5 * torch.rand_like(x)).requires_grad_()
-    before = losses.ms_ssim_of_each(x_hat, x)
-    before.sum().backward()
-    step = x_hat.detach() + 0.02 * x_hat.grad / x_hat.grad.abs().max()
-    assert losses.ms_ssim_of_each(step, x) > before
-
-
-def test_ms_ssim_of_unlike_pictures_has_a_finite_slope():
-    x = torch.rand(1, 1, 176, 176)
-    x_hat = (1 - x).requires_grad_()  # every contrast term is negative
-    losses.ms_ssim_of_each(x_hat, x).sum().backward()
-    assert x_hat.grad.isfinite().all()
-
-
-@pytest.mark.parametrize("side", [160, 168])
-def test_ms_ssim_refuses_sides_that_do_not_halve_four_times(side):
-    x = torch.zeros(1, 1, 192, side)
-    with pytest.raises(ValueError, match=f"192x{side}"):
-        losses.ms_ssim_of_each(x, x)
-
-
 def test_a_map_of_channels_keeps_its_share_of_all_code_bits():
     m = torch.tensor([0.25, 0.75]).view(1, 1, 1, 2)
     x = torch.zeros(1, 1, 8, 16)
@@ -165,3 +131,57 @@ def test_a_map_of_channels_keeps_its_share_of_all_code_bits():
 def test_a_rate_below_its_target_costs_nothing():
     rates = torch.tensor([0.1, 0.2, 0.5])
     torch.testing.assert_close(losses.above(rates, 0.2), torch.tensor([0.0, 0.0, 0.3]))
+
+
+# --- VGG's features ------------------------------------------------------------------------------
+
+
+def test_the_features_have_a_quarter_of_the_side_and_256_channels():
+    with torch.no_grad():
+        out = losses.vgg16_standin()(torch.rand(1, 3, 32, 48))
+    assert out.shape == (1, 256, 8, 12)
+
+
+def test_the_stand_in_is_the_same_every_time_and_leaves_the_global_seed_alone():
+    torch.manual_seed(3)
+    wanted = torch.rand(1)
+    torch.manual_seed(3)
+    a, b = losses.vgg16_standin(), losses.vgg16_standin()
+    assert torch.equal(torch.rand(1), wanted)
+    assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
+
+
+def test_features_stay_in_eval_mode_and_want_no_gradient():
+    features = torch.nn.Sequential(losses.vgg16_standin()).train()[0]
+    assert not features.training and not features.layers.training
+    assert not any(p.requires_grad for p in features.parameters())
+
+
+def test_the_distance_is_0_for_the_same_picture_and_moves_the_other():
+    features = losses.vgg16_standin()
+    x = torch.rand(1, 3, 16, 16)
+    assert losses.vgg_distance(features, x, x) == 0
+    x_hat = (x + 0.1).requires_grad_()
+    d = losses.vgg_distance(features, x_hat, x)
+    d.backward()
+    with torch.no_grad():
+        wanted = (features(x + 0.1) - features(x)).square().mean()
+    assert d.item() == pytest.approx(wanted.item(), rel=1e-4)
+    assert x_hat.grad.abs().sum() > 0
+
+
+def test_pixels_are_normalised_as_vgg_was_trained():
+    seen = []
+    features = losses.Features(torch.nn.Sequential(torch.nn.Identity()))
+    features.layers.register_forward_hook(lambda _, args, out: seen.append(out))
+    features(torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
+    torch.testing.assert_close(seen[0], torch.zeros(1, 3, 1, 1))
+
+
+def test_weights_that_cannot_be_fetched_are_told_with_the_way_out(monkeypatch):
+    def unreachable(**_):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("torchvision.models.vgg16", unreachable)
+    with pytest.raises(losses.WeightsUnavailable, match="no route to host.*vgg-standin"):
+        losses.vgg16()

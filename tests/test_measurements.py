@@ -14,22 +14,22 @@ import scenes
 import strokes
 import tiny
 from cwbook import measurements, results
-from cwlib import codec, data, evaluation, metrics, zoo
+from cwlib import codec, evaluate, metrics, zoo
 from cwlib.coding import adaptive
-from cwlib.evaluation import photos
+from cwlib.evaluate import Pictures
 
 RESULTS = Path(__file__).resolve().parent.parent / "book" / "results"
 
 
 @pytest.fixture(scope="module")
-def pages() -> evaluation.TestSet:
+def pages() -> Pictures:
     originals = strokes.digits(3)
-    return evaluation.TestSet("pages", originals, data.resize_digits(originals))
+    return evaluate.digits("pages", originals)
 
 
 @pytest.fixture(scope="module")
-def two() -> photos.Photos:
-    return photos.Photos("two", ("a", "b"), (scenes.scene(64, 96), scenes.scene(96, 64, 1)))
+def two() -> Pictures:
+    return Pictures("two", ("a", "b"), (scenes.scene(64, 96), scenes.scene(96, 64, 1)))
 
 
 # --- digits --------------------------------------------------------------------------------------
@@ -211,7 +211,7 @@ def test_the_targets_are_the_published_ones():
 
 
 def test_paper_2s_jpeg_is_made_again_to_the_last_digit(kodak_images):
-    test = photos.Photos("kodak", (14,), (kodak_images[13],))
+    test = Pictures("kodak", (14,), (kodak_images[13],))
     jpeg, jpeg2000 = measurements.fig3_records(test)
     said = results.one(RESULTS / "published.json", 14, experiment="paper2-jpeg")
     assert round(jpeg["psnr"], 2) == pytest.approx(said["psnr"], abs=0.0101)
@@ -224,5 +224,5 @@ def test_paper_2s_jpeg_is_made_again_to_the_last_digit(kodak_images):
 
 
 def test_only_the_four_photographs_of_the_figure_are_coded():
-    other = photos.Photos("kodak", (1,), (scenes.scene(64, 64),))
+    other = Pictures("kodak", (1,), (scenes.scene(64, 64),))
     assert measurements.fig3_records(other) == []

@@ -340,3 +340,33 @@ def test_half_of_the_narrower_range_in_common_is_enough():
     forward = metrics.bd_rate(*CURVE_A, rate, quality)
     backward = metrics.bd_rate(rate, quality, *CURVE_A)
     assert (1 + forward / 100) * (1 + backward / 100) == pytest.approx(1)
+
+
+# --- MS-SSIM to train with -----------------------------------------------------------------------
+
+
+def test_ms_ssim_of_a_batch_is_the_measure_of_each_picture():
+    rng = np.random.default_rng(0)
+    smooth = rng.integers(0, 256, (2, 6, 6, 3)).repeat(32, 1).repeat(32, 2)
+    noisy = np.clip(smooth + rng.normal(0, 20, smooth.shape), 0, 255).astype(np.uint8)
+    smooth = smooth.astype(np.uint8)
+    a, b = (torch.from_numpy(t).permute(0, 3, 1, 2).double().float() / 255 for t in (smooth, noisy))
+    found = metrics.ms_ssim_of_each(b, a)
+    wanted = [metrics.ms_ssim(x, y) for x, y in zip(smooth, noisy, strict=True)]
+    torch.testing.assert_close(found, torch.tensor(wanted), atol=2e-4, rtol=0)
+
+
+def test_ms_ssim_can_be_climbed():
+    x = torch.rand(1, 1, 176, 176)
+    x_hat = (0.5 * x + 0.5 * torch.rand_like(x)).requires_grad_()
+    before = metrics.ms_ssim_of_each(x_hat, x, least=1e-6)
+    before.sum().backward()
+    step = x_hat.detach() + 0.02 * x_hat.grad / x_hat.grad.abs().max()
+    assert metrics.ms_ssim_of_each(step, x, least=1e-6) > before
+
+
+def test_ms_ssim_of_unlike_pictures_has_a_finite_slope():
+    x = torch.rand(1, 1, 176, 176)
+    x_hat = (1 - x).requires_grad_()  # every contrast term is negative
+    metrics.ms_ssim_of_each(x_hat, x, least=1e-6).sum().backward()
+    assert x_hat.grad.isfinite().all()

@@ -10,7 +10,7 @@ import torch
 
 import own
 import scenes
-from cwlib import batches
+from cwlib import batches, losses
 from cwlib.coding.checkerboard import GRID, first_pass
 from cwlib.models import photo
 from cwlib.models.photo import GridReLU, Photo
@@ -132,7 +132,7 @@ def test_the_loss_weighs_every_rate_alike(net, x):
         (low * high) ** 0.5
     )
     for q in (0.0, 1.0):
-        terms = net.loss_terms(x, torch.full((1, 1, 4, 8), q))
+        terms = net.loss_terms(x, losses.Draws(None, None, torch.full((1, 1, 4, 8), q)))
         lambda_2 = (low, high)[int(q)]
         wanted = terms["bpp"] + 255**2 * lambda_2 * terms["mse"]
         assert terms["loss"].item() == pytest.approx(
@@ -154,7 +154,7 @@ def test_training_draws_qualities_from_the_whole_range_and_regions():
 def test_gradients_reach_every_weight(x):
     net = own.net().train()
     quality = torch.rand(1, 1, 4, 8, generator=torch.Generator().manual_seed(0))
-    net.loss_terms(x, quality)["loss"].backward()
+    net.loss_terms(x, losses.Draws(None, None, quality))["loss"].backward()
     assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 

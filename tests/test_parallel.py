@@ -42,7 +42,7 @@ import test_parallel
 from cwlib import training
 folder, trouble, resume = sys.argv[2], sys.argv[3], sys.argv[4] == "True"
 training.CHECKPOINT_SECONDS = 1e9 if trouble.startswith("SIG") else -1.0
-step, terms, rank = training._Loop.one_step, training.loss_terms, int(os.environ["RANK"])
+step, terms, rank = training._Loop.one_step, training.Objective.forward, int(os.environ["RANK"])
 def one_step(loop, *args):
     if trouble == "kill" and loop.step == 4 and rank == 1:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -54,7 +54,7 @@ def loss_terms(*args):
     if trouble == "nan" and rank == 1:
         found["loss"] = found["loss"] * math.nan
     return found
-training._Loop.one_step, training.loss_terms = one_step, loss_terms
+training._Loop.one_step, training.Objective.forward = one_step, loss_terms
 try:
     run = test_parallel.train(folder, resume=resume)
     assert (run.processes, run.leads) == (2, rank == 0)

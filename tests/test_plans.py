@@ -12,7 +12,6 @@ import tiny
 from cwbook import plans
 from cwlib import experiments, zoo
 from cwlib.models import catalogue
-from cwlib.objectives import loss_terms
 
 PHOTO = tiny.PHOTO_EXPERIMENTS["tiny-photo"]  # strides (2, 2, 2, 1), crops of 64
 
@@ -50,7 +49,7 @@ def test_three_forward_passes_are_about_a_step_with_its_slopes(experiment):
     grey = e.dataset == "mnist"
     x = torch.rand(2, 1 if grey else 3, *[128 if grey else e.crop] * 2)
     with FlopCounterMode(display=False) as counter:
-        loss_terms(e, net, x, 1.0)["loss"].backward()
+        net.loss_terms(x)["loss"].backward()
     assert plans.step_flop(e) == pytest.approx(counter.get_total_flops(), rel=0.15)
 
 

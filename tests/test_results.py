@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from cwbook import __main__ as book_commands
-from cwbook import rd_curves, results
-from cwlib import evaluation, experiments, zoo
+from cwbook import ledger, rd_curves, results, sweeps
+from cwlib import evaluate, experiments, zoo
 from cwlib.cli import parser
 
 FOLDER = Path(__file__).resolve().parent.parent / "book" / "results"
 FILES = sorted(path.stem for path in FOLDER.glob("*.json"))
 MEASURED = [name for name in ("baselines", "kodak", "mnist") if name in FILES]
-ONE_SETTING = (*evaluation.photos.ONE_SETTING, *evaluation.photos.ONE_SLOPE)
+ONE_SETTING = (*sweeps.ONE_SETTING, *sweeps.ONE_SLOPE)
 QUALITIES = ("bpp", "mse", "psnr", "ms_ssim", "ms_ssim_luma", "estimated_bpp", "live_channels")
 
 
@@ -52,12 +52,14 @@ def test_every_file_says_what_made_it_and_holds_no_junk(name):
 def test_every_record_can_be_made_again_by_its_command(name):
     for command in {r["command"] for r in records(name)}:
         if command.startswith("python -m cwbook "):
-            book_commands.build().parse_args(command.split()[3:])
+            args = book_commands.build().parse_args(command.split()[3:])
+            if "measure" in command:
+                assert args.sweep in sweeps.targets(args.data), command
             continue
         words = command.split()
         assert words[:2] == ["cwlib", "eval"]
         args = parser.build().parse_args(words[1:])
-        assert args.model in evaluation.targets(args.data), command
+        assert args.model in evaluate.targets(args.data), command
 
 
 # --- measured ------------------------------------------------------------------------------------
@@ -209,3 +211,59 @@ def test_every_plan_is_of_an_experiment_as_it_is():
         epoch = record["images"] // e.batch_size
         assert record["steps"] == (e.steps or round(e.epochs * epoch))
         assert record["flop"] == record["steps"] * record["step_flop"] > 1e12
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def test_points_of_another_rule_or_set_are_found_only_where_they_are_named(tmp_path):
+    usual = {"experiment": "jpeg", "dataset": "kodak", "image": "mean", "bpp": 0.5}
+    fixed = {**usual, "kind": "one-setting", "bpp": 0.6}
+    other = {**usual, "dataset": "heldout", "bpp": 0.7}
+    both = {**fixed, "dataset": "heldout", "bpp": 0.8}
+    path = tmp_path / "mine.json"
+    evaluate.merge(path, "cwlib eval mine", [usual, fixed, other, both])
+    records = {"mine": json.loads(path.read_text(encoding="utf-8"))["records"]}
+    for named, wanted in (
+        ({}, [0.5]),
+        ({"dataset": "kodak"}, [0.5]),
+        ({"dataset": "heldout"}, [0.7]),
+        ({"kind": None}, [0.5]),
+        ({"kind": "one-setting"}, [0.6]),
+        ({"kind": "one-setting", "dataset": "kodak"}, [0.6]),
+        ({"kind": "one-setting", "dataset": "heldout"}, [0.8]),
+    ):
+        named = {"experiment": "jpeg", **named}
+        assert [r["bpp"] for r in results.read(path, **named)] == wanted, named
+        found = ledger.Results(records).records("mine", **named)
+        assert [r["bpp"] for r in found] == wanted, named
+
+
+def test_read_finds_records_by_their_fields(tmp_path, monkeypatch):
+    def row(k: int) -> dict:
+        return {"experiment": f"e{k}", "image": "mean", "bpp": k / 4}
+
+    path = tmp_path / "book" / "results" / "mine.json"
+    evaluate.merge(path, "c", [row(1), row(2), {**row(2), "image": 0}])
+    assert [r["bpp"] for r in results.read(path, experiment="e2")] == [0.5, 0.5]
+    assert len(results.read(path, experiment="e2", image="mean")) == 1
+    assert results.read(path, nope=1) == []
+    # by name, from a folder below the repository's
+    inside = tmp_path / "book" / "mnist"
+    inside.mkdir()
+    monkeypatch.chdir(inside)
+    assert len(results.read("mine")) == 3
+
+
+def test_a_results_file_that_is_not_there_says_where_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="go to the folder of the book"):
+        results.read("none")
+
+
+def test_one_record_or_none(tmp_path):
+    path = tmp_path / "r.json"
+    evaluate.merge(path, "c", [{"experiment": "e", "image": "mean", "bpp": 1.0}])
+    assert results.one(path, experiment="e")["bpp"] == 1.0
+    assert results.one(path, experiment="e", image=3) is None
+    assert results.one(path, experiment="f") is None

@@ -11,9 +11,9 @@ import torch
 import strokes
 from cwbook import studies, study_runs
 from cwbook.studies import Study
-from cwlib import runs, training, zoo
+from cwlib import evaluate, runs, training, zoo
 from cwlib.coding import huffman
-from cwlib.evaluation import digits
+from cwlib.evaluate import Pictures
 
 ORIGINALS = strokes.digits(24, 28)
 SMALL = dict(width=4, steps=2, batch_size=4)
@@ -27,7 +27,8 @@ def small(monkeypatch):
         changed = replace(studies.SMALL[name], **SMALL)
         monkeypatch.setitem(studies.SMALL, name, changed)
     images = strokes.digits(6, 128)
-    monkeypatch.setattr(digits, "mnist", lambda limit: digits.TestSet("mnist", images, images))
+    pictures = Pictures("mnist", range(6), images, images)
+    monkeypatch.setattr(evaluate, "pictures", lambda *_: pictures)
     source = runs.TrainingSet(ORIGINALS, "drawn digits")
     monkeypatch.setattr(runs, "training_set", lambda *_: source)
     return Study("small", "does it run?", names, (0, 1))
@@ -85,7 +86,7 @@ def test_a_masks_bits_are_those_of_the_symbols_it_leaves(small, tmp_path):
     found = dict(study_runs.run(small, tmp_path, ["tiny-separate"], [0], "cpu"))
     (record,) = found.values()
     model = zoo.load(tmp_path / "tiny-separate-s0" / "tiny-separate.safetensors")
-    test = digits.mnist(None)
+    test = evaluate.pictures("mnist")
     symbols = study_runs._symbols(model, test.images)
     assert record["nonzero"] == pytest.approx((symbols > 0).mean(), abs=1e-5)
     with torch.no_grad():
@@ -105,7 +106,7 @@ def test_a_masks_bits_are_those_of_the_symbols_it_leaves(small, tmp_path):
 def test_a_mask_of_bits_is_counted_over_all_of_its_channels(small, tmp_path):
     (record,) = dict(study_runs.run(small, tmp_path, ["tiny-bits"], [0], "cpu")).values()
     model = zoo.load(tmp_path / "tiny-bits-s0" / "tiny-bits.safetensors")
-    images = digits.mnist(None).images
+    images = evaluate.pictures("mnist").images
     with torch.no_grad():
         _, m = model.net.analyse(torch.from_numpy(images).unsqueeze(1).float() / 255)
     kept = 2 * torch.floor(4 * m).clamp(max=3)  # (6, 8, 16, 16): 0, 2, 4 or 6 bits
@@ -115,7 +116,7 @@ def test_a_mask_of_bits_is_counted_over_all_of_its_channels(small, tmp_path):
 def test_one_table_a_channel_beats_one_huffman_code_and_not_the_entropy(small, tmp_path):
     (record,) = dict(study_runs.run(small, tmp_path, ["tiny-bits"], [0], "cpu")).values()
     model = zoo.load(tmp_path / "tiny-bits-s0" / "tiny-bits.safetensors")
-    symbols = study_runs._symbols(model, digits.mnist(None).images)  # (6, 8, 16, 16)
+    symbols = study_runs._symbols(model, evaluate.pictures("mnist").images)  # (6, 8, 16, 16)
     assert isinstance(model.coder, huffman.Code)
     entropy = 0.0  # of each channel's own histogram: what no table can beat
     for c in range(8):

@@ -19,7 +19,7 @@ import torch
 
 import strokes
 from cwlib import experiments, parallel, training
-from cwlib.models import autoencoders, catalogue
+from cwlib.models import catalogue
 from cwlib.training import Budget, TrainingStopped, learning_rate
 
 TINY = replace(
@@ -60,13 +60,13 @@ def every_step(monkeypatch):
 
 def spoil_step(monkeypatch, step: int, spoil) -> None:
     """Hand the terms of the loss at `step` (counted from 0, in this process) to `spoil`."""
-    real, counter = training.loss_terms, itertools.count()
+    real, counter = training.Objective.forward, itertools.count()
 
     def terms(*args):
         found = real(*args)
         return spoil(found) if next(counter) == step else found
 
-    monkeypatch.setattr(training, "loss_terms", terms)
+    monkeypatch.setattr(training.Objective, "forward", terms)
 
 
 # --- budget, schedule, order of the images -------------------------------------------------------
@@ -294,11 +294,11 @@ def test_without_resume_a_run_starts_anew(tmp_path, whole):
 
 
 def test_a_warm_start_takes_what_fits(tmp_path, whole):
-    other = autoencoders.build(replace(TINY, model="resnet"))
+    other = catalogue.build(replace(TINY, model="resnet"))
     copied = training.copy_matching(whole.model, other)
     assert copied == len(other.state_dict())  # cw is resnet and an importance net
     assert all(torch.equal(v, weights(whole)[k]) for k, v in other.state_dict().items())
-    wider = autoencoders.build(replace(TINY, width=6))
+    wider = catalogue.build(replace(TINY, width=6))
     assert 0 < training.copy_matching(whole.model, wider) < len(wider.state_dict())
 
 
@@ -418,13 +418,13 @@ def test_the_gradient_is_cut_to_its_longest_length(tmp_path):
 
 def test_noise_depends_on_seed_and_step_and_not_on_what_was_drawn_before(tmp_path, monkeypatch):
     once = train_photos(tmp_path / "a")
-    real = training.loss_terms
+    real = training.Objective.forward
 
     def waste(*args):
         torch.rand(17)
         return real(*args)
 
-    monkeypatch.setattr(training, "loss_terms", waste)
+    monkeypatch.setattr(training.Objective, "forward", waste)
     assert same(weights(train_photos(tmp_path / "b")), weights(once))
 
 

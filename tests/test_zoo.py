@@ -26,9 +26,9 @@ import scenes
 import strokes
 import tiny
 from cwbook import studies
-from cwlib import checkpoints, codec, data, evaluation, experiments, metrics, zoo
+from cwlib import checkpoints, codec, data, evaluate, experiments, metrics, zoo
 from cwlib.coding import context, huffman
-from cwlib.models import autoencoders, catalogue
+from cwlib.models import catalogue
 
 TINY = sorted(tiny.EXPERIMENTS)
 SHIPPED = zoo.names()
@@ -189,12 +189,8 @@ def test_models_are_saved_and_loaded_alike_whatever_the_caller_has_chosen(
             assert {v.device.type for v in again.net.state_dict().values()} == {"cpu"}
             if "huffman.lengths" not in load_file(zoo.WEIGHTS / f"{name}.safetensors"):
                 assert zoo.save(again.net, tmp_path / "new", {}).model_id == model.model_id
-        built = [
-            build(nets["tiny-cae"].experiment) for build in (catalogue.build, autoencoders.build)
-        ]
-    assert {(v.dtype, v.device.type) for net in built for v in net.parameters()} == {
-        (torch.float32, "cpu")
-    }
+        built = catalogue.build(nets["tiny-cae"].experiment)
+    assert {(v.dtype, v.device.type) for v in built.parameters()} == {(torch.float32, "cpu")}
 
 
 def same_model(a: zoo.TrainedModel, b: zoo.TrainedModel) -> None:
@@ -661,8 +657,8 @@ def test_a_net_of_a_study_is_small_and_finished_and_its_name_is_its_own(name):
 def test_a_net_of_a_study_of_digits_does_what_the_results_file_says(mnist_test, name):
     rows = json.loads((RESULTS / "ablations.json").read_text(encoding="utf-8"))["records"]
     wanted = next(r for r in rows if r["experiment"] == name and r["seed"] == 0)
-    test = evaluation.mnist(100)
-    found = evaluation.model_records(name, test, progress=False)[0]
+    test = evaluate.pictures("mnist", 100)
+    found = evaluate.as_trained(name, test, progress=False)[0]
     # a hundred digits of the five hundred
     assert found["bpp"] == pytest.approx(wanted["bpp"], rel=0.06)
     assert found["psnr"] == pytest.approx(wanted["psnr"], abs=0.5)

@@ -13,7 +13,7 @@ import torch
 import scenes
 import strokes
 from cwlib import experiments, zoo
-from cwlib.models import autoencoders, hierarchical
+from cwlib.models import autoencoders, catalogue, hierarchical
 
 EXPERIMENTS = {
     f"tiny-{kind}": replace(
@@ -41,7 +41,7 @@ PHOTO_EXPERIMENTS = {
 def net(name: str) -> autoencoders.Autoencoder:
     """A net whose codes and maps take many values, though nobody trained it; always the same."""
     torch.manual_seed(len(name))
-    model = autoencoders.build(EXPERIMENTS[name])
+    model = catalogue.build(EXPERIMENTS[name])
     with torch.no_grad():
         model.g_a[-1].weight *= 30
         if hasattr(model, "importance_net"):

@@ -16,6 +16,7 @@ from cwlib.cli.terminal import say
 
 EXAMPLES = """examples:
   python -m cwbook study masks --seeds 0 --out masks.json      small nets that answer one question
+  python -m cwbook measure uniform --out mnist.json            a codec at many settings
   python -m cwbook claims --data kodak --out claims.json       what only claims of the papers need
   python -m cwbook ledger                                      judge the claims by what is on file
 """
@@ -26,45 +27,53 @@ def study(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from cwbook import studies, study_runs
-    from cwlib import evaluation, experiments
+    from cwlib import evaluate, experiments
 
     chosen = studies.study(args.study)
     for seed in args.seeds or ():
         experiments.check(replace(studies.get(chosen.members[0]), seed=seed))
     if args.out:
-        evaluation.check_place(args.out)
+        evaluate.check_place(args.out)
     rows = study_runs.run(chosen, args.runs, args.only, args.seeds, args.device, args.photos)
     for command, record in rows:
         if args.out:
-            evaluation.merge(args.out, command, [record])
+            evaluate.merge(args.out, command, [record])
         say(json.dumps({k: v for k, v in record.items() if k != "curve"}))
 
 
 def claims(args: argparse.Namespace) -> None:
     """Measure what only the ledger of claims needs."""
     from cwbook import measurements
-    from cwlib.cli.commands import test_images, test_words
+    from cwlib.cli.commands import test_pictures, test_words
 
-    test = test_images(args)
+    test = test_pictures(args)
     _report(f"claims{test_words(args, test)}", measurements.records(test), args.out)
+
+
+def measure(args: argparse.Namespace) -> None:
+    """Measure a codec at settings that only the chapters ask for."""
+    from cwbook import sweeps
+    from cwlib.cli import commands
+
+    commands.measure(args, "python -m cwbook measure", args.sweep, sweeps.targets, None)
 
 
 def training(args: argparse.Namespace) -> None:
     """Write what training the models takes, and what it took."""
     from cwbook import plans
-    from cwlib import evaluation
+    from cwlib import evaluate
 
     if args.out:
-        evaluation.check_place(args.out)
+        evaluate.check_place(args.out)
     _report("training", plans.training_records(), args.out)
 
 
 def _report(words: str, records: list[dict], out: Path | None) -> None:
-    from cwlib import evaluation
+    from cwlib import evaluate
     from cwlib.cli.commands import print_means
 
     if out:
-        evaluation.merge(out, f"python -m cwbook {words}", records)
+        evaluate.merge(out, f"python -m cwbook {words}", records)
     print_means(records)
 
 
@@ -82,7 +91,7 @@ def ledger(args: argparse.Namespace) -> None:
 def build() -> argparse.ArgumentParser:
     """The parser of `python -m cwbook`."""
     from cwbook.studies import STUDIES
-    from cwlib.cli.parser import command_line
+    from cwlib.cli.parser import MEASURED, add_pictures, command_line
 
     top, add = command_line("python -m cwbook", "What only the book needs.", EXAMPLES)
     listed = "\n".join(f"  {s.name:12}{s.question}" for s in STUDIES.values())
@@ -105,11 +114,15 @@ def build() -> argparse.ArgumentParser:
     p.add_argument("--runs", type=path, default=Path("runs/studies"), help="folder for the runs")
     p.add_argument("--out", **out)
 
+    example = "python -m cwbook measure importance:mnist-cw1 --limit 500"
+    words = "measure a codec at settings that only the chapters ask for"
+    p = add("measure", measure, words, example, kept=MEASURED)
+    p.add_argument("sweep", metavar="SWEEP", help="one of what an unknown word lists")
+    add_pictures(p)
+
     example = "python -m cwbook claims --limit 500 --out claims.json"
     p = add("claims", claims, "measure what only claims of the papers need", example)
-    p.add_argument("--data", default="mnist", help="mnist or kodak (default %(default)s)")
-    p.add_argument("--limit", type=int, help="only the first so many images")
-    p.add_argument("--out", **out)
+    add_pictures(p)
 
     example = "python -m cwbook training --out training.json"
     p = add("training", training, "what training takes, and what it took", example)

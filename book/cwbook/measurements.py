@@ -18,10 +18,9 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from cwlib import baselines, codec, experiments, losses, metrics, objectives, zoo
+from cwlib import baselines, codec, experiments, losses, metrics, zoo
 from cwlib.coding import adaptive, huffman
-from cwlib.evaluation.digits import BATCH, TestSet
-from cwlib.evaluation.photos import Photos, score
+from cwlib.evaluate import BATCH, Pictures, score
 from cwlib.models import catalogue, importance, priors
 from cwlib.models.autoencoders import DOWNSCALE
 from cwlib.models.hierarchical import LATERALS
@@ -37,9 +36,9 @@ def _rounded(record: dict) -> dict:
     return {k: round(float(v), 5) if isinstance(v, float) else v for k, v in record.items()}
 
 
-def records(test: TestSet | Photos) -> list[dict]:
+def records(test: Pictures) -> list[dict]:
     """All of this module about digits or about photographs, for every trained model of them."""
-    digits = isinstance(test, TestSet)
+    digits = test.digits
     family = "digits" if digits else "photos"  # the papers' nets
     names = [n for n in zoo.names() if zoo.load(n).net.codec == family]
     return digit_records(names, test) if digits else photo_records(names, test)
@@ -48,7 +47,7 @@ def records(test: TestSet | Photos) -> list[dict]:
 # --- digits --------------------------------------------------------------------------------------
 
 
-def digit_records(names: Sequence[str], test: TestSet, progress: bool = True) -> list[dict]:
+def digit_records(names: Sequence[str], test: Pictures, progress: bool = True) -> list[dict]:
     """For every digit model: its map, if it has one, and its code behind an adaptive coder."""
     records = []
     for name in Bar(names, desc="claims", show=progress):
@@ -119,7 +118,7 @@ def other_coder(model: zoo.TrainedModel, images: np.ndarray) -> dict[str, float]
 # --- photographs ---------------------------------------------------------------------------------
 
 
-def photo_records(names: Sequence[str], photos: Photos, progress: bool = True) -> list[dict]:
+def photo_records(names: Sequence[str], photos: Pictures, progress: bool = True) -> list[dict]:
     """For every model with an importance channel its map; and what each loss makes a step keep."""
     records = []
     for name in names:
@@ -242,7 +241,7 @@ def memory_records() -> list[dict]:
 
 def step_memory(experiment: experiments.Experiment) -> dict[str, int | float]:
     """Parameters in the loss, MiB that autograd saves in one step besides them, and its GFLOP."""
-    model, extra = catalogue.build(experiment).train(), objectives.features(experiment)
+    model, extra = catalogue.build(experiment).train(), losses.features(experiment)
     fixed = [*model.parameters(), *(extra.parameters() if extra else ())]
     known, saved = {p.data_ptr() for p in fixed}, {}
 
@@ -254,7 +253,7 @@ def step_memory(experiment: experiments.Experiment) -> dict[str, int | float]:
     x = torch.rand(1, 3, experiment.crop, experiment.crop)
     with FlopCounterMode(display=False) as counter:
         with torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
-            loss = objectives.loss_terms(experiment, model, x, 1.0, None, extra)["loss"]
+            loss = model.loss_terms(x, features=extra)["loss"]
         mib = sum(saved.values()) / 2**20
         loss.backward()
     parameters = sum(p.numel() for p in fixed)
@@ -264,7 +263,7 @@ def step_memory(experiment: experiments.Experiment) -> dict[str, int | float]:
 # --- the paper's own baselines -------------------------------------------------------------------
 
 
-def fig3_records(photos: Photos) -> list[dict]:
+def fig3_records(photos: Pictures) -> list[dict]:
     """JPEG at the quality that gives the PSNR in paper 2's Fig. 3, JPEG 2000 at the rate there.
 
     JPEG has the standard's Huffman tables; `own_tables_bpp` is the same picture with tables that

@@ -13,8 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cwlib import experiments, zoo
 from cwlib.experiments import Experiment
+from cwlib.losses import features
 from cwlib.models import catalogue
-from cwlib.objectives import features, loss_terms
 
 IMAGES = {"mnist": 60_000, "photos": 689}  # of an epoch: what the shipped models were trained on
 DIGIT_SIDE = 128
@@ -47,7 +47,7 @@ class Plan:
 def plan(experiment: Experiment, images: int | None = None) -> Plan:
     """What training an experiment takes on so many images; None: as many as in IMAGES.
 
-    Raises as `objectives.features` does.
+    Raises as `losses.features` does.
     """
     e = experiment
     images = images or IMAGES[e.dataset]
@@ -67,7 +67,7 @@ def step_flop(experiment: Experiment) -> int:
         net = catalogue.build(e).train()
         x = torch.rand(1, 1 if grey else 3, *[DIGIT_SIDE if grey else e.crop] * 2)
         with FlopCounterMode(display=False) as counter:
-            loss_terms(e, net, x, 1.0, vgg=features(e))
+            net.loss_terms(x, features=features(e))
     # The slopes of a layer's input and those of its weights cost a product each, as the layer did.
     return 3 * e.batch_size * counter.get_total_flops()
 

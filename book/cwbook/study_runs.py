@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cwbook import studies
+from cwbook import studies, sweeps
 from cwbook.studies import Study
-from cwlib import checkpoints, codec, data, metrics, runs, training, zoo
+from cwlib import checkpoints, codec, data, evaluate, metrics, runs, training, zoo
 from cwlib.coding import rans
 from cwlib.coding.tables import Tables
-from cwlib.evaluation import digits, photos, qualities
+from cwlib.evaluate import BATCH, Pictures
 from cwlib.experiments import Experiment
 from cwlib.models import importance, quantize
 
@@ -51,7 +51,11 @@ def run(
             kind = experiment.dataset
             if kind not in tests:
                 sources[kind] = runs.training_set(experiment, photographs)
-                tests[kind] = digits.mnist(DIGITS) if kind == "mnist" else photos.kodak()
+                tests[kind] = (
+                    evaluate.pictures("mnist", DIGITS)
+                    if kind == "mnist"
+                    else evaluate.pictures("kodak")
+                )
             words = command(study, name, seed)
             model = trained(experiment, words, folder, sources[kind], device, study.minutes)
             record = measured(model, folder, tests[kind], sources[kind])
@@ -102,17 +106,16 @@ def trained(
 def measured(
     model: zoo.TrainedModel,
     folder: Path,
-    test: digits.TestSet | photos.Photos,
+    test: Pictures,
     source: runs.TrainingSet,
 ) -> dict:
     """The mean over the test images, and what was spent."""
     e, card = model.experiment, model.card
     path = runs.weights(run_folder(e, folder), model.name)
     if model.net.codec == "photo":
-        record = qualities.study_record(path, test)
+        record = sweeps.study_record(path, test)
     else:
-        measure = digits.model_records if e.dataset == "mnist" else photos.model_records
-        record = measure(path, test)[0]
+        record = evaluate.as_trained(path, test)[0]
     record |= {k: card[k] for k in ("steps", "seconds", "device")}
     record |= {"batch_size": e.batch_size, "width": e.width}
     record["curve"] = training.thinned(card["curve"], CURVE_ROWS)
@@ -123,7 +126,7 @@ def measured(
     return record
 
 
-def _masked(model: zoo.TrainedModel, test: digits.TestSet, source: runs.TrainingSet) -> dict:
+def _masked(model: zoo.TrainedModel, test: Pictures, source: runs.TrainingSet) -> dict:
     """What a mask keeps, and what its code takes with one table a channel.
 
     A Huffman code takes at least one bit for a value, masked or not, so it hides what a mask
@@ -156,8 +159,8 @@ def _symbols(model: zoo.TrainedModel, images: np.ndarray) -> np.ndarray:
     """The whole numbers of the codes: (N, C, h, w)."""
     parts = [
         latents.symbols
-        for k in range(0, len(images), digits.BATCH)
-        for latents in codec.analyse(model, images[k : k + digits.BATCH], 1.0)
+        for k in range(0, len(images), BATCH)
+        for latents in codec.analyse(model, images[k : k + BATCH], 1.0)
     ]
     return np.stack(parts)
 
@@ -173,8 +176,8 @@ def _channel_tables(symbols: np.ndarray) -> Tables:
 def _kept_shares(model: zoo.TrainedModel, images: np.ndarray) -> np.ndarray:
     """Share of the code bits of each place that the mask lets through: (N, h, w)."""
     e, parts = model.experiment, []
-    for k in range(0, len(images), digits.BATCH):
-        x = torch.from_numpy(images[k : k + digits.BATCH]).unsqueeze(1).float() / 255
+    for k in range(0, len(images), BATCH):
+        x = torch.from_numpy(images[k : k + BATCH]).unsqueeze(1).float() / 255
         _, m = model.net.analyse(x)  # (B, 1 or C, h, w)
         if e.model != "channels":
             levels = quantize.to_levels(m, importance.MAP_BITS)
@@ -191,12 +194,12 @@ def _ink(images: np.ndarray) -> np.ndarray:
 
 
 @torch.no_grad()
-def _mismatch(model: zoo.TrainedModel, test: digits.TestSet) -> dict:
+def _mismatch(model: zoo.TrainedModel, test: Pictures) -> dict:
     """PSNR of the means over test digits: with the quantiser's stand-in, and with the quantiser."""
     net, errors = model.net, {"proxy": [], "hard": []}
     torch.manual_seed(0)  # the noise
-    for k in range(0, len(test.images), digits.BATCH):
-        x = torch.from_numpy(test.images[k : k + digits.BATCH]).unsqueeze(1).float() / 255
+    for k in range(0, len(test.images), BATCH):
+        x = torch.from_numpy(test.images[k : k + BATCH]).unsqueeze(1).float() / 255
         z, _ = net.analyse(x)
         for name, z_hat in (("proxy", net.proxy(z)), ("hard", net.hard(z))):
             errors[name].append(((net.synthesise(z_hat) - x) ** 2).mean((1, 2, 3)).numpy())

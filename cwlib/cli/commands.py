@@ -70,21 +70,43 @@ def _train_words(args: argparse.Namespace, changed: dict) -> str:
 
 def evaluate(args: argparse.Namespace) -> None:
     """`cwlib eval`: measure, and print the records or write them into a results file."""
-    from cwlib import baselines
+    from cwlib import evaluate, zoo
 
-    chosen = _chosen(args.model, args.data)
-    test = test_images(args)
+    def note(name: str, test: evaluate.Pictures, records: list[dict]) -> None:
+        # the card is about the whole of the public test set, and nothing else
+        whole = args.data in ("mnist", "kodak") and not args.limit
+        if name in zoo.names() and whole and evaluate.is_the_books(args.out):
+            usual = (r for r in records if r.get("quality") == 0.5 and r["image"] == "mean")
+            zoo.write_metrics(name, next(usual, records[0]))
+
+    measure(args, "cwlib eval", args.model, evaluate.targets, note)
+
+
+def measure(
+    args: argparse.Namespace, command: str, word: str, targets: Callable, note: Callable | None
+) -> None:
+    """Measure a target, or all of them, on --data; print the records or put them into --out.
+
+    targets: a data set's name -> what there is to measure, by name; note: called with name,
+    pictures and records once they are in --out.
+    """
+    from cwlib import baselines, evaluate
+
+    chosen = _chosen(word, args.data, targets)
+    test = test_pictures(args)
     left_out = []
-    for name, measure in chosen.items():
+    for name, target in chosen.items():
         try:
-            records = measure(test)
+            records = target(test, jobs=args.jobs)
         except baselines.CodecMissing as error:
-            if args.model != "all":
+            if word != "all":
                 raise
             left_out.append(f"{name} ({error})")
             continue
         if args.out:
-            _write_results(args, name, test, records)
+            evaluate.merge(args.out, f"{command} {name}{test_words(args, test)}", records)
+            if note:
+                note(name, test, records)
         print_means(records)
     if len(left_out) == len(chosen):
         raise UsageError(f"nothing was measured; left out: {', '.join(left_out)}")
@@ -92,35 +114,22 @@ def evaluate(args: argparse.Namespace) -> None:
         say(f"cwlib: left out: {', '.join(left_out)}", sys.stderr)
 
 
-def _chosen(model: str, dataset: str) -> dict[str, Callable[..., list[dict]]]:
-    """What MODEL of `cwlib eval` stands for: names, and what measures each."""
-    from cwlib import evaluation
+def _chosen(word: str, dataset: str, targets: Callable) -> dict[str, Callable[..., list[dict]]]:
+    """What a word of the command line stands for: names, and what measures each."""
+    from cwlib import evaluate
 
-    table = evaluation.targets(dataset)
-    if model == "all":  # but for what takes hours
-        return {name: run for name, run in table.items() if not name.startswith("effort-")}
-    if model in table:
-        return {model: table[model]}
-    path = Path(model)
+    table, path = targets(dataset), Path(word)
+    if word == "all":
+        return table
+    if word in table:
+        return {word: table[word]}
     if path.suffix == ".safetensors":
-        return {path.name: evaluation.of_weights(path, dataset)}
+        return {path.name: evaluate.of_weights(path, dataset)}
     if path.is_file():
         raise UsageError(f"{path} is not a file of weights: name the .safetensors that train wrote")
     other = "mnist" if dataset != "mnist" else "kodak"
-    hint = f"; for this one say --data {other}" * (model in evaluation.targets(other))
-    raise UsageError(f"unknown model or measurement {model!r}{hint}: there are {', '.join(table)}")
-
-
-def _write_results(args: argparse.Namespace, name: str, test, records: list[dict]) -> None:
-    """Into the results file; and into the model's card, where the file is the book's own."""
-    from cwlib import evaluation, zoo
-
-    evaluation.merge(args.out, f"cwlib eval {name}{test_words(args, test)}", records)
-    # the card is about the whole of the public test set, and nothing else
-    whole = args.data in ("mnist", "kodak") and not args.limit
-    if name in zoo.names() and whole and evaluation.is_the_books(args.out):
-        usual = (r for r in records if r.get("quality") == 0.5 and r["image"] == "mean")
-        zoo.write_metrics(name, next(usual, records[0]))
+    hint = f"; for this one say --data {other}" * (word in targets(other))
+    raise UsageError(f"unknown model or measurement {word!r}{hint}: there are {', '.join(table)}")
 
 
 def print_means(records: list[dict]) -> None:
@@ -136,21 +145,16 @@ def test_words(args: argparse.Namespace, test) -> str:
     return f" --data {test.name}" * (args.data != "mnist") + limit
 
 
-def test_images(args: argparse.Namespace):
-    """The digits or photographs of --data and --limit, once --out is seen to take records."""
-    from cwlib import evaluation
+def test_pictures(args: argparse.Namespace):
+    """The pictures of --data and --limit, once --out is seen to take records."""
+    from cwlib import evaluate
 
-    if args.limit is not None and args.limit <= 0:
-        raise UsageError("--limit must be above zero")
+    for name in ("limit", "jobs"):
+        if (number := getattr(args, name, None)) is not None and number <= 0:
+            raise UsageError(f"--{name} must be above zero")
     if args.out:
-        evaluation.check_place(args.out)
-    if args.data == "mnist":
-        return evaluation.mnist(args.limit)
-    if args.data == "kodak":
-        return evaluation.photos.kodak(args.limit)
-    if args.data == "heldout":
-        return evaluation.photos.heldout(args.limit)
-    return evaluation.photos.folder(Path(args.data), args.limit)
+        evaluate.check_place(args.out)
+    return evaluate.pictures(args.data, args.limit)
 
 
 # --- what there is -------------------------------------------------------------------------------
@@ -167,11 +171,11 @@ def fetch(args: argparse.Namespace) -> None:
 
 def models(args: argparse.Namespace) -> None:
     """`cwlib models`: list trained models and experiments."""
-    from cwlib import evaluation, experiments, zoo
+    from cwlib import evaluate, experiments, zoo
 
     trained = zoo.names()
-    wanted = [e for e in experiments.EXPERIMENTS.values() if e.name not in trained]
-    wide = max(len(name) for name in [*trained, *(e.name for e in wanted)])
+    others = [e for e in experiments.EXPERIMENTS.values() if e.name not in trained]
+    wide = max(len(name) for name in [*trained, *(e.name for e in others)])
     say("trained models:")
     for name in trained:
         model = zoo.load(name)
@@ -179,9 +183,7 @@ def models(args: argparse.Namespace) -> None:
         spent = f"{card['steps']} steps, {card['seconds'] / 60:.0f} min on {card['device']}"
         say(f"  {name:{wide}} {model.experiment.note} ({spent})")
     say("experiments without shipped weights (cwlib train NAME):")
-    for experiment in wanted:
+    for experiment in others:
         say(f"  {experiment.name:{wide}} {experiment.note}")
-    for dataset, more in (("mnist", ""), ("kodak", " --data kodak")):
-        names = [name for name in evaluation.targets(dataset) if name not in trained]
-        say(f"measurements (cwlib eval NAME{more}): {', '.join(names)}")
+    say(f"codecs to compare with (cwlib eval NAME --data kodak): {', '.join(evaluate.CODECS)}")
     say(f"small nets of the book's studies: {', '.join(zoo.study_names()) or 'none'}")

@@ -206,14 +206,18 @@ def _training(add: Add) -> None:
         "measure on test images",
         "cwlib eval mnist-cw --limit 500",
         WHAT_IS_NOTED,
-        kept="; what was measured whole is in the results file, if there is one",
+        kept=MEASURED,
     )
-    p.add_argument(
-        "model",
-        metavar="MODEL",
-        help="a model, its .safetensors file, a measurement (see cwlib models), or 'all' for all "
-        "that there is for this data",
-    )
+    word = "a model, its .safetensors file, a classical codec (of photographs), or all of them: all"
+    p.add_argument("model", metavar="MODEL", help=word)
+    add_pictures(p)
+
+
+MEASURED = "; what was measured whole is in the results file, if there is one"
+
+
+def add_pictures(p: argparse.ArgumentParser) -> None:
+    """The options of whatever measures on test images."""
     p.add_argument(
         "--data",
         default="mnist",
@@ -221,6 +225,7 @@ def _training(add: Add) -> None:
         "(default %(default)s)",
     )
     p.add_argument("--limit", type=int, help="only the first so many images")
+    p.add_argument("--jobs", type=int, default=1, help="processes that share the images")
     p.add_argument("--out", type=path, help="results file to write into (default: print)")
 
 

@@ -12,16 +12,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cwlib import losses
+from cwlib.coding import context, huffman
 from cwlib.experiments import Experiment
 from cwlib.models import importance, quantize
 from cwlib.models.context_prior import ContextPrior
 from cwlib.models.layers import Deconv, ResidualGroup, ResidualTrunk
-from cwlib.pinned import pinned
 
 DOWNSCALE = 8  # every network here halves the image three times
+_PRIOR_PARTS = ("w1", "b1", "w2", "b2", "w3", "b3")
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +100,51 @@ class Autoencoder(nn.Module):
         """x: (B, 1, H, W) in [0, 1], H and W multiples of 8; the code is not rounded."""
         z, _ = self.analyse(x)  # (B, 4, H/8, W/8)
         return Output(self.synthesise(z), z, z)
+
+    def rate(self, out: Output, x: Tensor) -> Tensor | None:
+        """R, what the code of x takes in bits per pixel; None where nothing is counted."""
+        return None
+
+    def loss_terms(
+        self,
+        x: Tensor,
+        draws: losses.Draws | None = None,
+        weight: float = 1.0,
+        features: nn.Module | None = None,
+    ) -> dict[str, Tensor]:
+        """The loss of a batch x, and what it is made of; `weight` (0 .. 1) fades the rate in.
+
+        The other arguments are for paper 2's nets: every net is trained by the same call.
+        """
+        e, out = self.experiment, self(x)
+        terms, rate = {"mse": losses.mse(out.x_hat, x)}, self.rate(out, x)
+        if rate is None:
+            return terms | {"loss": terms["mse"]}
+        counted = losses.above(rate, e.rate_target) if e.rate_target else rate
+        # L = MSE + lambda R
+        loss = terms["mse"] + weight * e.lambda_rate * counted
+        return terms | {"bpp": rate, "loss": loss}
+
+    @torch.no_grad()
+    def coder_tensors(self, images: np.ndarray) -> dict[str, Tensor]:
+        """What a weights file holds for the entropy coder: one Huffman code for all channels.
+
+        images: uint8 (N, H, W) to learn it from. Every one of the 64 values can be coded.
+        """
+        counts = np.ones(2**importance.CODE_BITS, dtype=np.int64)
+        for k in range(0, len(images), 50):
+            x = torch.from_numpy(images[k : k + 50]).unsqueeze(1).float() / 255
+            symbols, _ = self.symbols(*self.analyse(x))
+            counts += np.bincount(symbols.numpy().astype(np.int64).ravel(), minlength=len(counts))
+        lengths = huffman.Code.from_counts(counts).lengths
+        return {"huffman.lengths": torch.from_numpy(lengths.copy())}
+
+    def coder(self, tensors: dict[str, Tensor]) -> huffman.Code | context.Coder:
+        """The entropy coder, from `coder_tensors`. Raises ValueError, KeyError for others."""
+        code = huffman.Code.from_lengths(tensors["huffman.lengths"].numpy())
+        if code.lengths.size != 2**importance.CODE_BITS or not code.lengths.all():
+            raise ValueError("huffman.lengths has not a word for each value")
+        return code
 
 
 class CAE(Autoencoder):
@@ -234,6 +282,11 @@ class ContentWeightedAE(ResNetAE):
         z_hat = self.mask(z, m)
         return Output(self.synthesise(z_hat), z, z_hat, m)
 
+    def rate(self, out: Output, x: Tensor) -> Tensor:
+        """The bits that the map keeps."""
+        e = self.experiment
+        return importance.kept_bits_per_pixel(out.m, x, e.channels, e.reading)
+
 
 class ContentWeightedAE1(ContentWeightedAE):
     """Ours (`mnist-cw1`): a one-channel map that is sent first, a learnt prior, and a rate term.
@@ -278,6 +331,25 @@ class ContentWeightedAE1(ContentWeightedAE):
             bits = self.prior.bits(z, m)
         return Output(self.synthesise(z_hat, m_hat), z, z_hat, m, bits)
 
+    def rate(self, out: Output, x: Tensor) -> Tensor:
+        """What the prior says that arithmetic coding takes."""
+        return losses.bits_per_pixel(out.bits, x)
+
+    def coder_tensors(self, images: np.ndarray | None = None) -> dict[str, Tensor]:
+        """What a weights file holds for the entropy coder: the prior in whole numbers."""
+        return {f"prior.{k}": v.to(torch.int32) for k, v in self.prior.export().items()}
+
+    def coder(self, tensors: dict[str, Tensor]) -> context.Coder:
+        """The entropy coder, from `coder_tensors`. Raises ValueError, KeyError for others."""
+        map_net, code_net = (
+            context.Weights(*(tensors[f"prior.{part}.{p}"].numpy() for p in _PRIOR_PARTS))
+            for part in ("map", "code")
+        )
+        coder = context.Coder(map_net, code_net, importance.READINGS[self.experiment.reading])
+        if len(code_net.w1) != self.experiment.channels:
+            raise ValueError(f"prior.code.w1 is of {len(code_net.w1)} channels")
+        return coder
+
 
 KINDS: dict[str, type[Autoencoder]] = {
     "cae": CAE,
@@ -285,11 +357,3 @@ KINDS: dict[str, type[Autoencoder]] = {
     "cw": ContentWeightedAE,
     "cw1": ContentWeightedAE1,
 }
-
-
-@pinned()
-def build(experiment: Experiment) -> Autoencoder:
-    """An untrained network for an experiment; raises ValueError for an unknown `model` field."""
-    if experiment.model not in KINDS:
-        raise ValueError(f"unknown model {experiment.model!r}: choose one of {', '.join(KINDS)}")
-    return KINDS[experiment.model](experiment)

@@ -22,6 +22,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cwlib import losses, metrics
+from cwlib.coding import hyperprior
+from cwlib.coding.scales import ScaleDecoder
 from cwlib.experiments import Experiment
 from cwlib.models import importance, priors, quantize
 from cwlib.models.gdn import GDN
@@ -336,6 +339,53 @@ class Hierarchical(nn.Module):
             latent_bits, hyper_bits = self.bits(z_hat, y_hat)
             restored = self.after_rounding(z_hat, strength)
         return Output(self.g_s(restored), z, z_hat, latent_bits, hyper_bits, m, f)
+
+    def loss_terms(
+        self,
+        x: Tensor,
+        draws: losses.Draws | None = None,
+        weight: float = 1.0,
+        features: nn.Module | None = None,
+    ) -> dict[str, Tensor]:
+        """Eq. 12 for a batch x; `hyper_bpp` and `kept` (share of channels) are for the curve alone.
+
+        draws: None means noise of the moment and strength 1; features: what `losses.features`
+        returns, whose distance then takes the encoder's place.
+        """
+        e, d_feat, scale = self.experiment, 0.0, 255**2
+        lambda_2: float | Tensor = e.lambda_2
+        out = self(x) if draws is None else self(x, draws.strength, draws.noise)
+        d, bpp = losses.mse_of_each(out.x_hat, x), out.bits / x[0, 0].numel()  # (B,) each
+        terms = {"mse": d.mean(), "bpp": bpp.mean()}
+        terms["hyper_bpp"] = losses.bits_per_pixel(out.hyper_bits, x)
+        if out.f is not None:
+            terms["kept"] = out.f.mean() / out.z.shape[1]
+        if e.distortion == "ms-ssim":
+            d, scale = 1 - metrics.ms_ssim_of_each(out.x_hat, x, least=1e-6), 1.0
+            terms["ms_ssim"] = 1 - d.mean()
+        if e.lambda_2_low and draws is not None:
+            low, high = e.lambda_2_low, e.lambda_2
+            lambda_2 = losses.lambda_of_strength(draws.strength, low, high, e.strength_min)
+        if e.lambda_1 and features is not None:
+            d_feat = terms["d_feat"] = losses.vgg_distance(features, out.x_hat, x)
+        elif e.lambda_1:
+            d_feat = terms["d_feat"] = losses.feature_distance(self.g_a, out.x_hat, x)
+        terms["loss"] = losses.rate_distortion(d, bpp, lambda_2, e.lambda_1, d_feat, scale).mean()
+        return terms
+
+    def coder_tensors(self, images: object = None) -> dict[str, Tensor]:
+        """What a weights file holds for the entropy coder, beside the weights themselves."""
+        return priors.table_tensors(self.hyper_prior)
+
+    def coder(self, tensors: dict[str, Tensor]) -> hyperprior.Coder:
+        """The entropy coder, from `coder_tensors`. Raises ValueError, KeyError for others."""
+        layers = [layer for layer in self.h_s if hasattr(layer, "weight")]  # the others are ReLUs
+        scales = ScaleDecoder.from_reals(
+            [layer.weight.detach().numpy() for layer in layers],
+            [layer.bias.detach().numpy() for layer in layers],
+        )
+        tables = priors.tables_of(tensors, self.experiment.width)
+        return hyperprior.Coder(tables, scales.scale_indices)
 
 
 def _per_image(strength: float | Tensor, t: Tensor) -> Tensor:

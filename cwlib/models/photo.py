@@ -33,7 +33,6 @@ from torch import Tensor, nn
 from cwlib import losses
 from cwlib.coding import checkerboard, exact
 from cwlib.coding.checkerboard import ACTIVATION_MAX, GRID, HYPER_MAX, KNOT, LATENT_MAX
-from cwlib.coding.tables import Tables
 from cwlib.experiments import Experiment
 from cwlib.models import priors, quantize
 from cwlib.models.hierarchical import Output
@@ -203,9 +202,6 @@ def _predictor(c_in: int, n: int, c: int, kernel: int) -> nn.Sequential:
     )
 
 
-_TABLE_PARTS = ("cdfs", "sizes", "offsets")
-
-
 def on_grid(mu: Tensor) -> Tensor:
     """A mean as the coder has it, without a slope."""
     return (mu.detach() * GRID).round() / GRID
@@ -316,10 +312,9 @@ class Photo(nn.Module):
             {"params": fast, "factor": 8.0},
         ]
 
-    def coder_tensors(self) -> dict[str, Tensor]:
+    def coder_tensors(self, images: object = None) -> dict[str, Tensor]:
         """What a weights file holds for the entropy coder, beside the weights themselves."""
-        tables = priors.hyper_tables(self.hyper_prior)
-        held = {f"hyper.{k}": torch.from_numpy(getattr(tables, k)).int() for k in _TABLE_PARTS}
+        held = priors.table_tensors(self.hyper_prior)
         for name, weight, bias, largest, dtype, *_ in self._exact_layers():
             units = exact.finest_units(weight, bias, largest, dtype)
             held[f"units.{name}"] = torch.from_numpy(np.log2(units)).to(torch.uint8)
@@ -327,8 +322,7 @@ class Photo(nn.Module):
 
     def coder(self, tensors: dict[str, Tensor]) -> checkerboard.Coder:
         """The entropy coder, from `coder_tensors`. Raises ValueError, KeyError for others."""
-        parts = (tensors[f"hyper.{k}"].numpy() for k in _TABLE_PARTS)
-        tables = Tables.from_padded(*parts, self.hyper)
+        tables = priors.tables_of(tensors, self.hyper)
         nets = {"h_s": [], "pass_1": [], "known": [], "pass_2": []}
         for name, weight, bias, largest, dtype, limits, shuffle in self._exact_layers():
             units = np.exp2(tensors[f"units.{name}"].numpy().astype(dtype))
@@ -418,24 +412,31 @@ class Photo(nn.Module):
         return torch.where(early, z_1, rounded(z, mu_2)), mu, sigma
 
     def loss_terms(
-        self, x: Tensor, quality: Tensor, noise: tuple[Tensor, Tensor] | None = None
+        self,
+        x: Tensor,
+        draws: losses.Draws | None = None,
+        weight: float = 1.0,
+        features: nn.Module | None = None,
     ) -> dict[str, Tensor]:
-        """R + lambda_2 D of crops x (B, 3, H, W), at qualities (B, 1, H/16, W/16).
+        """R + lambda_2 D of crops x (B, 3, H, W), at the draws' qualities (None: the usual one).
 
         Rates and losses grow about as sqrt(lambda_2), so each image counts by 1 / sqrt(lambda_2):
         all rates are learnt alike.
         """
+        noise, quality = None, x.new_full((len(x), 1, 1, 1), 0.5)
+        if draws is not None:
+            noise, quality = draws.noise, draws.quality
         out = self(x, quality, noise)
         bpp = out.bits / x[0, 0].numel()  # (B,)
         squares = F.avg_pool2d((out.x_hat - x).square().mean(1, keepdim=True), PATCH)
         lambda_2 = self.lambda_2(quality)
         each = losses.rate_distortion((lambda_2 * squares).mean(dim=(1, 2, 3)), bpp, 1.0)
-        weight = (self.lambda_2(x.new_tensor(0.5)) / lambda_2.mean(dim=(1, 2, 3))).sqrt()
+        counts = (self.lambda_2(x.new_tensor(0.5)) / lambda_2.mean(dim=(1, 2, 3))).sqrt()
         return {
             "mse": squares.mean(),
             "bpp": bpp.mean(),
             "hyper_bpp": losses.bits_per_pixel(out.hyper_bits, x),
-            "loss": (weight * each).mean(),
+            "loss": (counts * each).mean(),
         }
 
 

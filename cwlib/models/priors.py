@@ -105,3 +105,17 @@ def hyper_tables(prior: FactorisedPrior, reach: int = 512) -> Tables:
         offsets.append(int(first) - reach)
         escapes.append(max(0.0, 1.0 - float(tables[-1].sum())))
     return Tables.from_probabilities(tables, offsets, escapes)
+
+
+_TABLE_PARTS = ("cdfs", "sizes", "offsets")
+
+
+def table_tensors(prior: FactorisedPrior) -> dict[str, Tensor]:
+    """The tables of `hyper_tables` as a weights file holds them."""
+    tables = hyper_tables(prior)
+    return {f"hyper.{k}": torch.from_numpy(getattr(tables, k)).int() for k in _TABLE_PARTS}
+
+
+def tables_of(tensors: dict[str, Tensor], channels: int) -> Tables:
+    """The tables that `table_tensors` made. Raises ValueError, KeyError for others."""
+    return Tables.from_padded(*(tensors[f"hyper.{k}"].numpy() for k in _TABLE_PARTS), channels)

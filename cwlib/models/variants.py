@@ -72,6 +72,10 @@ class ChannelMaskedAE(ResNetAE):
         z_hat = quantize.straight_through(q / 2**importance.CODE_BITS, self.masked(z, m))
         return Output(self.synthesise(z_hat), z, z_hat, m)
 
+    def rate(self, out: Output, x: Tensor) -> Tensor:
+        """The bits of the channels that the map keeps."""
+        return importance.kept_channel_bits_per_pixel(out.m, x, self.experiment.channels)
+
 
 class QuantisedAE(ResNetAE):
     """The ResNet AE whose code has `code_bits` bits in training too. In eval mode it is rounded.
