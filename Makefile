@@ -2,15 +2,18 @@
 # make test         every test, documentation example and notebook
 # make notebooks    run the chapters again from clean kernels and store their outputs
 # make lint         check the style of the code
+# make lint-book    check how the chapters are written: parts, exercises, words of the glossary
 # make check-numpy  do NumPy 1.26 and the newest give the same streams? (own environments, a minute)
 # make fuzz         100,000 damaged streams; see scripts/fuzz.py for the coverage-guided mode
 # make clean        remove the built book (make distclean: and .venv)
 # Options:
 # PYTHON=python3.12     the Python to use, 3.10 or newer
+# WORKERS=4             processes for the tests, a file each at a time (2)
 # TORCH_INDEX=address   where pip finds CPU-only builds of torch (see README.md)
 
 PYTHON ?= python3
 TORCH_INDEX ?=
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -18,7 +21,7 @@ BUILD = $(BIN)/jupyter-book build . -W -n --keep-going
 # Sphinx looks at pages alone: where none is new, it would not even copy a new style sheet.
 LOOK = $(shell find book/_static book/_templates book/_ext -type f -newer _build/html/searchindex.js 2>/dev/null)
 
-.PHONY: book book-all test notebooks lint check-numpy fuzz clean distclean install help
+.PHONY: book book-all test notebooks lint lint-book check-numpy fuzz clean distclean install help
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
 
@@ -40,10 +43,12 @@ book: $(INSTALLED)
 book-all: $(INSTALLED)
 	$(BUILD) --all
 
-# One call, so that one summary counts it all: tests, doctests, the chapters' cells.
+# One call, so that one summary counts it all: tests, doctests, the chapters' cells. A file stays
+# with one process, which has a thread to itself; notebooks, which take a minute at most, come last.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest tests cwlib benchmarks book --doctest-modules --ignore=book/_ext \
-	  --nbval-lax --nbval-current-env $(PYTEST_ARGS)
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile \
+	  --no-loadscope-reorder tests cwlib benchmarks book --doctest-modules \
+	  --ignore=book/_ext --nbval-lax --nbval-current-env $(PYTEST_ARGS)
 
 notebooks: $(INSTALLED)
 	$(BIN)/python scripts/run_notebooks.py $(NOTEBOOKS)
@@ -51,6 +56,10 @@ notebooks: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check . --extend-exclude '*.ipynb'
 	$(BIN)/ruff check book --select F --ignore F401
+
+lint-book: $(INSTALLED)
+	$(BIN)/python scripts/check_notebooks.py
+	$(BIN)/python scripts/lint_book.py
 
 check-numpy: $(INSTALLED)
 	$(BIN)/python scripts/check_numpy.py

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from browser import Watched
-from test_book import toc_pages
+from prose import toc_pages
 
 axe_package = pytest.importorskip("axe_playwright_python", reason="it brings axe-core")
 

@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from browser import Watched
-from test_book import ROOT, toc_pages
+from prose import ROOT, toc_pages
 
 pytestmark = pytest.mark.browser
 

@@ -1,13 +1,26 @@
 """scripts/check_notebooks.py refuses what would not do in the book, and says why."""
 
+import json
+
 import pytest
 
 import check_notebooks
-from test_book import notebooks
+
+KERNEL = {"kernelspec": {"name": "python3"}}
 
 
-def cell(outputs: list[dict], count: int | None = 1) -> dict:
-    return {"cell_type": "code", "source": ["f()"], "execution_count": count, "outputs": outputs}
+def cell(outputs: list[dict], count: int | None = 1, **metadata) -> dict:
+    metadata = {"tags": ["hide-input"], **metadata}
+    found = {"cell_type": "code", "source": ["f()"], "metadata": metadata}
+    return {**found, "execution_count": count, "outputs": outputs}
+
+
+def faults(*cells: dict, metadata: dict = KERNEL) -> list[str]:
+    return check_notebooks.faults({"metadata": metadata, "cells": list(cells)})
+
+
+def shows(kind: str, what: str, output_type: str = "display_data") -> dict:
+    return {"output_type": output_type, "data": {kind: [what]}}
 
 
 PRINTS = {"output_type": "stream", "name": "stdout", "text": ["3\n"]}
@@ -22,33 +35,33 @@ PRINTS = {"output_type": "stream", "name": "stdout", "text": ["3\n"]}
         (cell([{"output_type": "error", "ename": "E", "evalue": "no"}]), "failed: E: no"),
         (cell([{**PRINTS, "name": "stderr"}]), "warns: 3"),
         (cell([{**PRINTS, "text": "in /home/me/x.py"}]), "names this machine: /home/"),
-        (
-            cell([{"output_type": "display_data", "data": {"text/html": ["<X at 0x7f>"]}}]),
-            "names this machine: at 0x7",
-        ),
+        (cell([shows("text/html", "<X at 0x7f>")]), "names this machine: at 0x7"),
+        (cell([PRINTS], tags=[]), "hidden setup cell"),
+        (cell([shows("image/png", "")]), "without alt text"),
+        (cell([shows("image/png", "")], mystnb={"image": {"alt": "a plot"}}), "without alt text"),
+        (cell([shows("text/plain", "<Axes: >", "execute_result")]), "end it with plt.show()"),
+        (cell([shows(check_notebooks.WIDGET, "")]), "dead without a kernel"),
+        ({"cell_type": "markdown", "source": ["![](x.png)"], "metadata": {}}, "without alt text"),
     ],
 )
 def test_a_notebook_that_would_not_do_is_refused(broken, told):
-    (fault,) = check_notebooks.faults({"cells": [broken]})
+    (fault,) = faults(broken)
     assert told in fault
 
 
+def test_another_kernel_is_refused_and_a_good_notebook_is_not():
+    assert faults(cell([PRINTS])) == []
+    assert faults(cell([PRINTS]), metadata={"kernelspec": {"name": "julia"}}) == [
+        "does not run on the kernel python3"
+    ]
+
+
 def test_pictures_are_not_read_as_paths():
-    output = {
-        "output_type": "display_data",
-        "data": {"text/html": '<img src="data:image/x,/tmp/">'},
-    }
-    assert check_notebooks.faults({"cells": [cell([output])]}) == []
+    assert faults(cell([shows("text/html", '<img src="data:image/x,/tmp/">')])) == []
 
 
 def test_the_check_of_notebooks_exits_with_1_and_says_where(tmp_path, capsys):
     path = tmp_path / "bad.ipynb"
-    path.write_text('{"cells": [{"cell_type": "code", "source": "1", "execution_count": null, '
-                    '"outputs": []}]}', encoding="utf-8")  # fmt: skip
+    path.write_text(json.dumps({"metadata": KERNEL, "cells": [cell([])]}), encoding="utf-8")
     assert check_notebooks.main([str(path)]) == 1
     assert "bad.ipynb" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
-def test_the_chapters_pass_the_check(path):
-    assert check_notebooks.main([str(path)]) == 0

@@ -78,21 +78,22 @@ def test_training_needs_no_pictures_and_prints_no_curves(both_zoo, monkeypatch, 
     assert printed[-1]["kind"] == "plan" and printed[-1]["flop"] > 0
 
 
-def test_ledger_brings_the_ledger_and_the_decisions_up_to_date(monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    records = [{"experiment": "e", "psnr": 31.234, "command": "cwlib eval e"}]
-    Path("mine.json").write_text(json.dumps({"records": records}), encoding="utf-8")
-    cite = {"results": "mine", "where": {"experiment": "e"}, "field": "psnr"}
-    row = {"id": "01", "form": "{0:.1f} dB", "cites": [cite], "by_hand": "cannot be judged"}
-    for name in ("ledger", "decisions"):
-        Path(f"{name}.json").write_text(json.dumps({"records": [row]}), encoding="utf-8")
-    assert main(["ledger", "--out", "ledger.json"]) == 0
+def test_ledger_judges_the_claims_and_brings_the_decisions_up_to_date(tmp_path, capsys):
+    row = {"id": "52", "effect": "", "measured": "not"}
+    decisions = tmp_path / "decisions.json"
+    decisions.write_text(json.dumps({"records": [row]}), encoding="utf-8")
+    nets = {"experiment": "kodak-mstar-n64", "image": "mean", "kind": "map", "command": "c"}
+    nets |= {"images": 24, "winners": 1}
+    (tmp_path / "claims.json").write_text(json.dumps({"records": [nets]}), encoding="utf-8")
+    assert main(["ledger", "--out", str(tmp_path / "ledger.json")]) == 0
     out = capsys.readouterr().out
-    assert "1 cannot be judged" in out and "decisions.json: 1 decisions" in out
-    (claim,) = json.loads(Path("ledger.json").read_text(encoding="utf-8"))["records"]
-    assert (claim["ours"], claim["verdict"]) == ("31.2 dB", "cannot be judged")
-    (decision,) = json.loads(Path("decisions.json").read_text(encoding="utf-8"))["records"]
-    assert decision["effect"] == "31.2 dB"
+    assert " pending" in out and "decisions.json: 1 decisions" in out
+    claims = json.loads((tmp_path / "ledger.json").read_text(encoding="utf-8"))["records"]
+    (claim,) = [c for c in claims if c["id"] == "2-02"]
+    assert claim["ours"] == "1 of 64 channels ever chosen on 24 photographs"
+    assert {c["verdict"] for c in claims if c["id"] in ("1-01", "2-33")} == {"pending"}
+    (decision,) = json.loads(decisions.read_text(encoding="utf-8"))["records"]
+    assert decision["effect"] == "channels ever chosen on 24 photographs: 1"
 
 
 def test_a_ledger_that_is_not_there_is_told_in_one_line(monkeypatch, capsys, tmp_path):

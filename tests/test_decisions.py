@@ -1,4 +1,4 @@
-"""Decisions: boxes found in hand-made notebooks; and every box of the book has its decision."""
+"""Decisions: boxes found in a hand-made notebook; and every box of the book has its decision."""
 
 from __future__ import annotations
 
@@ -10,25 +10,28 @@ from pathlib import Path
 import pytest
 
 from cwbook import decisions, ledger
-from cwbook.decisions import Box
+from cwbook.effects import EFFECTS
+from cwbook.ledger import Results
 from cwlib.experiments import Experiment
-from test_book import toc_pages
+from prose import toc_pages
 
 BOOK = Path(__file__).resolve().parent.parent / "book"
 FILE = BOOK / "results" / "decisions.json"
-ROWS = ledger.read(FILE)
-BOXES = decisions.boxes(BOOK)
-READ = {page.removeprefix("book/") for page in toc_pages()}  # a draft may have boxes to itself
 
+BOX = """:::{admonition} What the paper does not say
+:class: paper-silent
+- **Strides.** We.
+- **The sum** is.
+
+**Kernels.** No **bold** later.
+:::
+
+:::{admonition} Other
+x
+:::"""
 CHAPTER = [
     ("a", "markdown", "# Title\n\n## First part, with 2 words\n\ntext"),
-    (
-        "b",
-        "markdown",
-        ":::{admonition} What the paper does not say\n:class: paper-silent\n- **Strides.** We.\n"
-        "- **The sum** is.\n\n**Kernels.** No **bold** later.\n:::\n\n"
-        ":::{admonition} Other\nx\n:::",
-    ),
+    ("b", "markdown", BOX),
     ("c", "code", "print(1)"),
     ("d", "markdown", ":::{admonition} What the papers do not say\nplain\n:::"),
 ]
@@ -49,15 +52,12 @@ def book(tmp_path) -> Path:
     return tmp_path
 
 
-def test_boxes_are_found_with_their_items(book):
+def test_boxes_are_found_with_their_items_and_the_anchor_above(book):
     first, second = decisions.boxes(book)
     assert (first.chapter, first.cell) == ("part/01-one", "b")
     assert first.items == ["Strides.", "The sum", "Kernels."]
     assert (second.cell, second.items) == ("d", [])
     assert "Other" not in first.text
-
-
-def test_an_anchor_is_that_of_the_heading_above(book):
     assert decisions.anchor(book, "part/01-one", "b") == "first-part-with-2-words"
     with pytest.raises(ValueError, match="has no cell 'z'"):
         decisions.anchor(book, "part/01-one", "z")
@@ -75,96 +75,57 @@ def test_slugs_are_those_of_docutils():
 
 
 @pytest.mark.parametrize(
-    "find, value",
-    [(r"costs ([\d.,]+)", 1234.5), (r"\*\*(-?\d+)\*\* dB", -3), (r"a \| ([\d.]+)", 7.25)],
+    "pattern, value", [("costs #", 1234.5), (r"\*\*#\*\* dB", -3), (r"a \| #", 7.25)]
 )
-def test_a_number_is_read_out_of_a_chapters_outputs(book, find, value):
-    cite = {"chapter": "part/01-one", "cell": "c", "find": find}
-    assert decisions.from_chapter(book, cite) == value
+def test_a_number_is_read_out_of_a_chapters_outputs(book, pattern, value):
+    assert Results({}, book).printed("part/01-one", "c", pattern) == value
+    with pytest.raises(ValueError, match=r"no 'gone #' in part/01-one, cell c"):
+        Results({}, book).printed("part/01-one", "c", "gone #")
 
 
-def test_a_number_that_left_its_chapter_is_missed(book):
-    with pytest.raises(ValueError, match="no 'gone .*' in part/01-one, cell c"):
-        decisions.from_chapter(book, {"chapter": "part/01-one", "cell": "c", "find": r"gone (\d)"})
+def test_the_effect_says_where_it_is_from(book, monkeypatch):
+    monkeypatch.setitem(EFFECTS, "1", lambda r: f"{r.one('r', 'e')['psnr']:.1f} dB")
+    monkeypatch.setitem(EFFECTS, "2", lambda r: f"{r.printed('part/01-one', 'c', 'costs #'):.0f} B")
+    results = Results({"r": [{"experiment": "e", "image": "mean", "psnr": 30.0}]}, book)
 
+    def renewed(id: str, effect: str = "", results: Results = results) -> tuple[str, str]:
+        row = decisions.renewed({"id": id, "effect": effect}, results)
+        return row["measured"], row["effect"]
 
-def test_the_effect_says_where_it_is_from(book):
-    records = {"r": [{"experiment": "e", "psnr": 30.0}]}
-    on_file = {"results": "r", "where": {"experiment": "e"}, "field": "psnr"}
-    chapter = {"chapter": "part/01-one", "cell": "c", "find": r"costs ([\d.,]+)"}
-
-    def told(**row) -> tuple[str, str]:
-        found = decisions.renewed(row, records, book)
-        return found["measured"], found["effect"]
-
-    assert told(form="{0:.1f} dB", cites=[on_file]) == ("results", "30.0 dB")
-    assert told(form="{0:.0f} B, {1:.0f} dB", cites=[chapter, on_file]) == (
-        "chapter",
-        "1234 B, 30 dB",
-    )
-    assert told(form="a quarter") == ("arithmetic", "a quarter")
-    assert told() == ("not", "")
-    missing = {**on_file, "where": {"experiment": "f"}}
-    assert told(form="{0}", cites=[missing]) == ("pending", "")
-
-
-def test_renewing_twice_changes_nothing(book):
-    (book / "results").mkdir()
-    path = book / "results" / "decisions.json"
-    cite = {"chapter": "part/01-one", "cell": "c", "find": r"costs ([\d.,]+)"}
-    ledger.write(path, [{"id": "01", "form": "{0:,.1f} bytes", "cites": [cite]}])
-    assert decisions.renew(path)[0]["effect"] == "1,234.5 bytes"
-    text = path.read_text(encoding="utf-8")
-    decisions.renew(path)
-    assert path.read_text(encoding="utf-8") == text
+    assert renewed("1") == ("results", "30.0 dB")
+    assert renewed("2") == ("chapter", "1234 B")
+    assert renewed("1", "31.0 dB", Results({})) == ("pending", "")
+    assert renewed("3", "a quarter") == ("arithmetic", "a quarter")
+    assert renewed("3") == ("not", "")
 
 
 # --- the book's own ------------------------------------------------------------------------------
 
-
-def cited_items(box: Box) -> set[str | None]:
-    return {
-        one.get("item")
-        for r in ROWS
-        for one in r["boxes"]
-        if (one["chapter"], one["cell"]) == (box.chapter, box.cell)
-    }
+ROWS = ledger.read(FILE)
+BOXES = decisions.boxes(BOOK)
 
 
-@pytest.mark.parametrize(
-    "box", [b for b in BOXES if b.chapter in READ], ids=lambda b: f"{b.chapter}-{b.cell}"
-)
-def test_every_box_of_every_chapter_has_its_decisions(box):
-    missing = set(box.items or [None]) - cited_items(box)
-    assert not missing, (
-        f"book/results/decisions.json lacks what {box.chapter}, cell {box.cell!r}, decides: "
-        f"{sorted(map(str, missing))}; add a record with "
-        f'"boxes": [{{"chapter": "{box.chapter}", "cell": "{box.cell}", "item": ...}}]'
-    )
-
-
-@pytest.mark.parametrize("r", ROWS, ids=lambda r: r["id"])
-class TestDecision:
-    def test_is_complete(self, r):
-        for field in ("topic", "question", "choice", "alternatives"):
-            assert r[field].strip(), f"{field} is empty"
-        assert r["question"].endswith("?") and r["boxes"]
-
-    def test_points_at_boxes_that_are_there(self, r):
-        known = {(b.chapter, b.cell, item) for b in BOXES for item in (b.items or [None])}
-        cited = {(one["chapter"], one["cell"], one.get("item")) for one in r["boxes"]}
-        assert cited <= known, "the chapter has changed: mend the decision, or its box"
-
-    def test_names_fields_that_an_experiment_has(self, r):
-        fields = {f.name for f in dataclasses.fields(Experiment)}
-        assert set(r.get("fields", [])) <= fields
-
-    def test_has_the_effect_that_results_and_chapters_tell(self, r):
-        fresh = decisions.renewed(r, ledger.read_results(FILE.parent), BOOK)
-        assert (fresh["effect"], fresh["measured"]) == (r["effect"], r["measured"]), (
-            "stale: run `python -m cwbook ledger --out book/results/ledger.json`"
-        )
-
-
-def test_the_decisions_are_numbered_through():
+def test_the_decisions_are_numbered_through_and_have_the_effects_that_results_tell():
     assert [r["id"] for r in ROWS] == [f"{k:02d}" for k in range(1, len(ROWS) + 1)]
+    assert EFFECTS.keys() <= {r["id"] for r in ROWS}
+    results = Results.of(FILE.parent)
+    stale = [r["id"] for r in ROWS if decisions.renewed(r, results) != r]
+    assert not stale, "run `python -m cwbook ledger`"
+
+
+def test_every_box_of_every_chapter_has_its_decisions_and_every_decision_its_boxes():
+    cited = {(b["chapter"], b["cell"], b.get("item")) for r in ROWS for b in r["boxes"]}
+    known = {(b.chapter, b.cell, item) for b in BOXES for item in (b.items or [None])}
+    read = {page.removeprefix("book/") for page in toc_pages()}  # a draft may have its own boxes
+    missing = {box for box in known - cited if box[0] in read}
+    assert not missing, "add to the `boxes` of a record in book/results/decisions.json"
+    assert cited <= known, "the chapter has changed: mend the decision, or its box"
+
+
+def test_every_decision_is_a_question_with_a_choice_and_names_fields_that_exist():
+    fields = {f.name for f in dataclasses.fields(Experiment)}
+    for r in ROWS:
+        for field in ("topic", "question", "choice", "alternatives"):
+            assert r[field].strip(), f"{field} of {r['id']} is empty"
+        assert r["question"].endswith("?") and r["boxes"], r["id"]
+        assert set(r.get("fields", [])) <= fields, r["id"]

@@ -78,7 +78,7 @@ def noted(part: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "name",
-    [n for n in prose.written() if not n.startswith("reference") and "$$" in prose.texts()[n]],
+    [n for n in prose.texts() if not n.startswith("reference") and "$$" in prose.texts()[n]],
 )
 def test_every_letter_of_a_displayed_formula_is_on_the_notation_page(name):
     formulas = re.findall(r"\$\$(.*?)\$\$", prose.texts()[name], re.DOTALL)

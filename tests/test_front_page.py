@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from test_book import FRONT_PAGE, ROOT, code_cells, markdown, notebook, notebooks
+from prose import FRONT_PAGE, ROOT, notebook, notebooks
+from test_book import code_cells, markdown
 
 RERUN = "run `make notebooks NOTEBOOKS=book/index.ipynb`"
 

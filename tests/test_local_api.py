@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import test_architecture
-from test_book import ROOT
+from prose import ROOT
 
 
 @pytest.fixture(scope="module")

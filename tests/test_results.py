@@ -235,8 +235,8 @@ def test_points_of_another_rule_or_set_are_found_only_where_they_are_named(tmp_p
     ):
         named = {"experiment": "jpeg", **named}
         assert [r["bpp"] for r in results.read(path, **named)] == wanted, named
-        cited = ledger.cited_records({"results": "mine", "where": named}, records)
-        assert [r["bpp"] for r in cited] == wanted, named
+        found = ledger.Results(records).records("mine", **named)
+        assert [r["bpp"] for r in found] == wanted, named
 
 
 def test_read_finds_records_by_their_fields(tmp_path, monkeypatch):

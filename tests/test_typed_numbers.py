@@ -88,42 +88,27 @@ def fault(page: str, number: str, source: str) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("page", prose.written())
-class TestPage:
-    def test_every_number_that_is_typed_has_a_source(self, page):
-        missing = [n for n in dict.fromkeys(prose.typed(page)) if n not in sources_of(page)]
-        assert not missing, (
-            f"{page} has {missing}: compute what depends on weights or results in a cell, "
-            f"and give the source of what does not in {SOURCES.name}"
-        )
-
-    def test_every_source_is_one(self, page):
-        used = {n: s for n, s in sources_of(page).items() if n in prose.typed(page)}
-        faults = {number: fault(page, number, source) for number, source in used.items()}
-        assert {number: wrong for number, wrong in faults.items() if wrong} == {}
-
-
-def test_no_source_is_left_over():
-    typed = {page: set(prose.typed(page)) for page in prose.pages()}
-    left = [
-        (page, number)
-        for page, entries in listed().items()
-        for number in entries
-        if page != "everywhere" and number not in typed.get(page, ())
-    ]
+@pytest.mark.parametrize("page", prose.pages())
+def test_every_number_that_is_typed_has_a_source_that_gives_it(page):
+    typed, sources = list(dict.fromkeys(prose.typed(page))), sources_of(page)
+    missing = [number for number in typed if number not in sources]
+    assert not missing, (
+        f"{page} has {missing}: compute what depends on weights or results in a cell, "
+        f"and give the source of what does not in {SOURCES.name}"
+    )
+    faults = {number: fault(page, number, sources[number]) for number in typed}
+    assert {number: wrong for number, wrong in faults.items() if wrong} == {}
+    left = listed().get(page, {}).keys() - set(typed)
     assert not left, f"no longer in the text: take {left} out of {SOURCES.name}"
 
 
-def test_what_holds_everywhere_is_used_on_several_pages():
+def test_what_holds_everywhere_is_used_on_several_pages_and_listed_once():
+    pages = listed().keys() - {"everywhere"}
+    assert pages <= prose.pages().keys()
     typed = Counter(n for page in prose.pages() for n in set(prose.typed(page)))
-    assert [n for n in listed()["everywhere"] if typed[n] < 2] == []
-
-
-def test_no_page_gives_the_source_of_a_number_that_holds_everywhere():
-    common = set(listed()["everywhere"])
-    assert {
-        p: common & set(s) for p, s in listed().items() if p != "everywhere" and common & set(s)
-    } == {}
+    common = listed()["everywhere"].keys()
+    assert [n for n in common if typed[n] < 2] == []
+    assert [page for page in pages if common & listed()[page].keys()] == []
 
 
 @pytest.mark.parametrize(

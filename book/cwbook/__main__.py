@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from cwlib import cli
-from cwlib.cli.files import UsageError, path
+from cwlib.cli.files import path
 from cwlib.cli.terminal import say
 
 EXAMPLES = """examples:
@@ -78,14 +78,11 @@ def _report(words: str, records: list[dict], out: Path | None) -> None:
 
 
 def ledger(args: argparse.Namespace) -> None:
-    """Bring the ledger, and the decisions beside it, up to date with the results files."""
-    from cwbook import decisions, ledger, results
+    """Judge every claim by the results files, and bring the decisions beside it up to date."""
+    from cwbook import claims, decisions, ledger, results
 
     place = args.out or results.results_file("ledger")
-    try:
-        verdicts = ledger.count(ledger.renew(place))
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{place} is no ledger: {type(error).__name__}: {error}") from error
+    verdicts = ledger.count(ledger.renew(place, claims.CLAIMS))
     say(f"{place}: " + ", ".join(f"{n} {verdict}" for verdict, n in verdicts.items()))
     if (beside := place.with_name("decisions.json")).exists():
         say(f"{beside}: {len(decisions.renew(beside))} decisions")

@@ -91,12 +91,9 @@ def text(words: object) -> str:
     return "".join(parts)
 
 
-def ledger(rows: Sequence[Row], explanations: Sequence[str], name: str) -> Html:
-    """The rows of the ledger as cards, with buttons for the verdicts.
-
-    explanations: one for each row; name: of this set, `Paper 1`.
-    """
-    parts = [_claim(row, explanation) for row, explanation in zip(rows, explanations, strict=True)]
+def ledger(rows: Sequence[Row], name: str) -> Html:
+    """The rows of the ledger as cards, with buttons for the verdicts. name: of this set."""
+    parts = [_claim(row) for row in rows]
     shown = [v for v in MARKS if any(row["verdict"] == v for row in rows)]
     groups = {v: f"{MARKS[v]} {SHOWN_AS.get(v, v)}" for v in shown}
     return _cards(
@@ -104,7 +101,7 @@ def ledger(rows: Sequence[Row], explanations: Sequence[str], name: str) -> Html:
     )
 
 
-def _claim(row: Row, explanation: str) -> str:
+def _claim(row: Row) -> str:
     verdict = str(row["verdict"])
     pairs = {"The paper": row["paper_value"], "Here": row["ours"]}
     checks = {
@@ -117,7 +114,7 @@ def _claim(row: Row, explanation: str) -> str:
     head = _head(f"claim-{row['id']}", f"{row['id']} · {_place(row['place'])}", _badge(verdict))
     return (
         f"{head}<h3>{text(row['claim'])}</h3><p><q>{text(row['quote'])}</q></p>"
-        f"{_list(pairs)}<p>{text(explanation)}</p>"
+        f"{_list(pairs)}<p>{text(row['why'])}</p>"
         f"<details><summary>How to check it</summary>{_list(checks, Chapter=link)}</details>"
     )
 
@@ -200,8 +197,8 @@ def _head(anchor: str, left: str, right: str) -> str:
 
 def _list(pairs: Mapping[str, object], **links: str) -> str:
     """A list of terms and descriptions; what is empty is left out. links: HTML as it is."""
-    found = {term: text(words) for term, words in pairs.items() if words} | links
-    return "<dl>" + "".join(f"<dt>{t}</dt><dd>{d}</dd>" for t, d in found.items() if d) + "</dl>"
+    items = {term: text(words) for term, words in pairs.items() if words} | links
+    return "<dl>" + "".join(f"<dt>{t}</dt><dd>{d}</dd>" for t, d in items.items() if d) + "</dl>"
 
 
 def _words(chapter: str) -> str:

@@ -1,9 +1,8 @@
 """What the papers do not say: every decision that the chapters had to take, on one page.
 
-The chapters' boxes of that name hold the reasons; book/results/decisions.json collects what was
-decided, with the field of the experiment that keeps the alternative in reach and the effect of the
-choice where it was measured. Effects are cited as in the ledger, or read from a chapter's outputs
-(`from_chapter`), and written anew by the same `python -m cwbook ledger`.
+The chapters' boxes of that name hold the reasons; book/results/decisions.json says in words what
+was decided, with the field of the experiment that keeps the alternative in reach. What the choice
+is worth, where that was measured, `cwbook.effects` computes and `python -m cwbook ledger` fills in.
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cwbook.ledger import Records, Row, read, read_results, resolve, write
+from cwbook.effects import EFFECTS
+from cwbook.ledger import NotMeasured, Results, Row, read, write
 from cwlib import files
 
 _BOX = re.compile(
@@ -71,49 +70,27 @@ def slug(heading: str) -> str:
     return re.sub(r"^[0-9-]+|-+$", "", re.sub(r"[^a-z0-9]+", "-", ascii_only))
 
 
-def from_chapter(book: Path, cite: Mapping) -> float:
-    """A number out of a chapter's stored outputs: {"chapter", "cell", "find"}.
-
-    `find` is a regular expression whose group is the number. Raises ValueError where it is not.
-    """
-    cells = _cells(Path(book) / f"{cite['chapter']}.ipynb")
-    outputs = [o for c in cells if c["id"] == cite["cell"] for o in c.get("outputs", ())]
-    text = "\n".join("".join(_readable(output)) for output in outputs)
-    found = re.search(cite["find"], text)
-    if found is None:
-        raise ValueError(f"no {cite['find']!r} in {cite['chapter']}, cell {cite['cell']}: {text!r}")
-    return float(found[1].replace(",", ""))
-
-
-def _readable(output: Mapping) -> Sequence[str]:
-    data = output.get("data", {})
-    return output.get("text") or data.get("text/markdown") or data.get("text/plain") or ()
-
-
-def renewed(row: Row, records: Records, book: Path) -> Row:
+def renewed(row: Row, results: Results) -> Row:
     """The row with `effect` as it follows from results and chapters, and `measured`: where from.
 
-    measured: `results`, `chapter`, `arithmetic`, `pending` (a number is not there yet) or `not`.
+    measured: `results`, `chapter`, `arithmetic` (words by hand), `pending` (a number is not there
+    yet) or `not`.
     """
-    cites = row.get("cites", [])
-    values = [from_chapter(book, c) if "chapter" in c else resolve(c, records) for c in cites]
-    if None in values:
+    if row["id"] not in EFFECTS:
+        return {**row, "measured": "arithmetic" if row["effect"] else "not"}
+    results = results.afresh()
+    try:
+        effect = EFFECTS[row["id"]](results)
+    except (NotMeasured, KeyError):
         return {**row, "effect": "", "measured": "pending"}
-    effect = str(row.get("form", "")).format(*values)
-    if not effect:
-        where = "not"
-    elif not cites:
-        where = "arithmetic"
-    else:
-        where = "chapter" if any("chapter" in c for c in cites) else "results"
-    return {**row, "effect": effect, "measured": where}
+    return {**row, "effect": effect, "measured": "chapter" if results.chapters else "results"}
 
 
 def renew(path: Path) -> list[Row]:
     """Bring a file of decisions up to date with the results beside it and the chapters above."""
     folder = Path(path).parent
     with files.locked(folder.resolve()):
-        records = read_results(folder)
-        rows = [renewed(row, records, folder.parent) for row in read(path)]
+        results = Results.of(folder)
+        rows = [renewed(row, results) for row in read(path)]
         write(path, rows)
     return rows

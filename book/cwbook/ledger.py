@@ -1,28 +1,18 @@
-"""The ledger: every claim of both papers, beside what the results files say about it.
+"""The ledger: what came out of every claim of both papers, recomputed from the results files.
 
-A row of book/results/ledger.json does not hold our numbers, it *cites* them. From the citations
-follow `ours` (the numbers in words), `verdict` (where the claim can be put as comparisons),
-`compute` (what the training behind them took) and `command` (what recomputes them). `cwlib eval
-ledger --out book/results/ledger.json` writes these four anew; a test fails where they are stale.
-
-A citation, in `cites`, is one of
-
-    {"results": "mnist", "where": {...}, "field": "psnr"}      a field of a record
-      with "at": {"bpp": 0.361}                                read off the records' curve
-      with "over": "seed", "take": "mean"                      a value for each seed, their mean
-    {"gain": [curve, curve], "over": "seed", "take": "mean"}   how far the records of one citation
-                                                               lie above those of the other
-    {"value": 0.361}                                           a number that stands in a paper
-    {"psnr_of_mse": 44.42}, {"sum": [a, b]}, "difference", "ratio"       arithmetic on the above
-
-and a comparison, in `holds`, {"left": 0, "is": ">", "right": 1, "by": 0.1} over their places.
+`cwbook.claims` says for each claim what is read, what it comes to in words, and what has to hold.
+`python -m cwbook ledger` writes the outcomes to book/results/ledger.json; a test fails where they
+are stale.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -34,211 +24,242 @@ from cwlib import files, zoo
 
 VERDICTS = ("reproduced", "in part", "not reproduced", "cannot be judged", "pending")
 KINDS = ("number", "comparison", "description", "judgement")
-DERIVED = ("ours", "verdict", "compute", "command")
-
-Number = float | int
-Records = Mapping[str, Sequence[dict]]  # name of a results file -> its records
-Row = dict[str, object]
-
-_TAKE = {
-    "mean": np.mean,
-    "std": lambda values: np.std(values, ddof=1) if len(values) > 1 else None,
-    "median": np.median,
-    "least": min,
-    "most": max,
-    "sum": sum,
-    "count": len,
-}
-_OPERATIONS = {"sum": np.add, "difference": np.subtract, "ratio": np.divide}
+SOURCES = {1: "wu_content_weighted", 2: "he2020adaptive"}
 NOT_REPEATABLE = "typed from the source"  # the command of figures that others published
 
+Row = dict[str, object]
+_NUMBER = r"([-+]?[\d,.]*\d)"
 
-# --- numbers from citations ----------------------------------------------------------------------
+
+class NotMeasured(LookupError):
+    """A results file does not have the record yet."""
 
 
-def resolve(cite: Mapping, records: Records) -> float | None:
-    """The cited number; None where it has not been measured. Raises ValueError for a bad citation.
+@dataclass(eq=False)
+class Results:
+    """Records of results files by the file's name, and which of them were read, for `command`.
 
-    records: what `read_results` returns.
+    book: the folder whose chapters `printed` reads.
     """
-    if "value" in cite:
-        return float(cite["value"])
-    if "psnr_of_mse" in cite:
-        mse = _number(cite["psnr_of_mse"], records)
-        return None if mse is None else float(10 * np.log10(255**2 / mse))
-    for name, operation in _OPERATIONS.items():
-        if name in cite:
-            a, b = (_number(part, records) for part in cite[name])
-            return None if a is None or b is None else float(operation(a, b))
-    if "gain" in cite:
-        return _gain(cite, records)
-    if "results" not in cite:
-        raise ValueError(f"{cite} is no citation: see the top of cwlib/evaluation/ledger.py")
-    return _measured(cite, records)
 
+    files: Mapping[str, Sequence[dict]]
+    book: Path = Path()
+    used: list[tuple[str, dict]] = field(default_factory=list)
+    chapters: list[str] = field(default_factory=list)
 
-def _number(part: Number | Mapping, records: Records) -> float | None:
-    """A number as it stands, or a citation."""
-    return float(part) if isinstance(part, int | float) else resolve(part, records)
+    @classmethod
+    def of(cls, folder: Path) -> Results:
+        """The results files of a folder in the book."""
+        records = {}
+        for path in sorted(Path(folder).glob("*.json")):
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if path.stem not in ("ledger", "decisions") and "records" in content:
+                records[path.stem] = content["records"]
+        return cls(records, Path(folder).parent)
 
+    def afresh(self) -> Results:
+        """The same records, none of them read."""
+        return Results(self.files, self.book)
 
-def _gain(cite: Mapping, records: Records) -> float | None:
-    """Mean gain of a curve over another, over the rates that both reach, seed by seed."""
-    curves: list[dict[object, list[tuple[float, float]]]] = [{}, {}]
-    for curve, part in zip(curves, cite["gain"], strict=True):
-        for row in cited_records(part, records):
-            point = row["bpp"], row[part["field"]]
-            curve.setdefault(row[cite["over"]], []).append(point)
-    ours, theirs = curves
-    try:
-        gains = [
-            rd_curves.mean_gain(ours[k], theirs[k]) for k in sorted(ours.keys() & theirs.keys())
+    def records(self, file: str, experiment: object, **where: object) -> list[dict]:
+        """The records of an experiment, means of its images where nothing else is said.
+
+        A list means any of its members, `*` in a text any letters, None a field that is not there.
+        Raises NotMeasured where there is none. Records that are `results.APART` have to be named.
+        """
+        where = {"experiment": experiment, "image": "mean", "kind": None, **where}
+        rows = [
+            r
+            for r in self.files.get(file, ())
+            if not apart(r, where) and all(_fits(r.get(k), v) for k, v in where.items())
         ]
-    except ValueError:  # a curve of one point, or two that share no rates
-        return None
-    return _taken(cite, gains)
+        if not rows:
+            raise NotMeasured(f"{file}.json has no record with {where}")
+        self.used += [(file, r) for r in rows]
+        return rows
+
+    def one(self, file: str, experiment: str, **where: object) -> dict:
+        """The only such record. Raises NotMeasured, and ValueError where there are several."""
+        rows = self.records(file, experiment, **where)
+        if len(rows) > 1:
+            raise ValueError(f"{experiment} of {file}.json is {len(rows)} records: say which one")
+        return rows[0]
+
+    def at(self, rate: float, measure: str, file: str, experiment: str, **where: object) -> float:
+        """The measure on the straight lines between an experiment's points, at a rate in bpp."""
+        return at(self.records(file, experiment, **where), measure, rate)
+
+    def seeds(self, measure: str, experiment: str, **where: object) -> list[float]:
+        """The measure of every run of a member of a study."""
+        rows = self.records("ablations", experiment, **where)
+        return [r[measure] for r in rows]
+
+    def seeds_at(
+        self, rate: float, measure: str, experiment: object, **where: object
+    ) -> list[float]:
+        """The same at a rate, on the curve through several members (over the rate's logarithm)."""
+        curves = by_seed(self.records("ablations", experiment, **where))
+        return [at(rows, measure, rate, log=True) for rows in curves.values()]
+
+    def gains(self, measure: str, ours: Mapping, theirs: Mapping) -> list[float]:
+        """How far, seed by seed, one curve lies above another over the rates that both reach."""
+        curves = [by_seed(self.records("ablations", **members)) for members in (ours, theirs)]
+        a, b = (
+            {seed: [(r["bpp"], r[measure]) for r in rows] for seed, rows in curve.items()}
+            for curve in curves
+        )
+        try:
+            gains = [rd_curves.mean_gain(a[seed], b[seed]) for seed in sorted(a.keys() & b.keys())]
+        except ValueError as error:  # a curve of one point, or two that share no rates
+            raise NotMeasured(str(error)) from error
+        if not gains:
+            raise NotMeasured(f"no seed that both {ours} and {theirs} have")
+        return gains
+
+    def printed(self, chapter: str, cell: str, pattern: str) -> float:
+        """The number that stands for `#` in a regular expression, in a cell's stored output.
+
+        Raises ValueError where the cell does not show it.
+        """
+        notebook = json.loads((self.book / f"{chapter}.ipynb").read_text(encoding="utf-8"))
+        outputs = [o for c in notebook["cells"] if c["id"] == cell for o in c.get("outputs", ())]
+        text = "\n".join("".join(_readable(output)) for output in outputs)
+        match = re.search(pattern.replace("#", _NUMBER), text)
+        if match is None:
+            raise ValueError(f"no {pattern!r} in {chapter}, cell {cell}: {text!r}")
+        self.chapters.append(chapter)
+        return float(match[1].replace(",", ""))
 
 
-def _taken(cite: Mapping, values: Sequence[float | None]) -> float | None:
-    """The summary of several values that a citation asks for; None where one is missing."""
-    if not values or None in values:
-        return None
-    summary = _TAKE[cite.get("take", "mean")](values)
-    return None if summary is None else float(summary)
+def _readable(output: Mapping) -> Sequence[str]:
+    data = output.get("data", {})
+    return output.get("text") or data.get("text/markdown") or data.get("text/plain") or ()
 
 
-def _measured(cite: Mapping, records: Records) -> float | None:
-    """A field of one record, a point of a curve, or a summary of either over seeds."""
-    rows = cited_records(cite, records)
-    groups: dict[object, list[dict]] = {}
+def _fits(value: object, allowed: object) -> bool:
+    if isinstance(allowed, list):
+        return any(_fits(value, one) for one in allowed)
+    if isinstance(allowed, str) and isinstance(value, str):
+        return fnmatchcase(value, allowed)
+    return value == allowed
+
+
+def by_seed(rows: Iterable[dict]) -> dict[int, list[dict]]:
+    """Records in groups of one seed each."""
+    groups = defaultdict(list)
     for row in rows:
-        groups.setdefault(row[cite["over"]] if "over" in cite else "all", []).append(row)
-    values = [_of_group(cite, group, records) for group in groups.values()]
-    return _taken(cite, values)
+        groups[row["seed"]].append(row)
+    return groups
 
 
-def _of_group(cite: Mapping, rows: Sequence[dict], records: Records) -> float | None:
-    field = cite["field"]
-    if "at" not in cite:
-        if len(rows) != 1:
-            raise ValueError(f"{cite} fits {len(rows)} records: say which one, or `over` what")
-        return rows[0].get(field)
-    ((along, wanted),) = cite["at"].items()
-    place = _number(wanted, records)
-    return None if place is None else at(rows, field, along, place)
+def at(rows: Iterable[dict], measure: str, rate: float, log: bool = False) -> float:
+    """A measure at a rate, on straight lines between records. Raises NotMeasured outside of them.
 
-
-def at(rows: Iterable[dict], field: str, along: str, place: float) -> float | None:
-    """`field` where `along` is `place`, on straight lines between records; None outside of them.
-
-    along: a field, or `log bpp`, with lines that are straight over its logarithm: better where
-    points lie far apart. MS-SSIM crowds towards 1, so its lines are straight in decibels,
-    -10 log10(1 - x).
+    log: lines over the logarithm of the rate, better where points lie far apart. MS-SSIM crowds
+    towards 1, so its lines are straight in decibels, -10 log10(1 - x).
     """
-    name = along.removeprefix("log ")
-    points = sorted((r[name], r[field]) for r in rows if field in r and name in r)
+    points = sorted((r["bpp"], r[measure]) for r in rows if measure in r)
     x, y = np.array(points, dtype=float).reshape(-1, 2).T
-    if not len(x) or not x[0] <= place <= x[-1]:
-        return None
-    if name != along:
-        x, place = np.log(x), float(np.log(place))
-    if field.startswith("ms_ssim"):
-        return float(1 - 10 ** (-np.interp(place, x, -10 * np.log10(1 - y)) / 10))
-    return float(np.interp(place, x, y))
+    if not len(x) or not x[0] <= rate <= x[-1]:
+        raise NotMeasured(f"no {measure} at {rate} bpp: the points are {points}")
+    if log:
+        x, rate = np.log(x), math.log(rate)
+    if measure.startswith("ms_ssim"):
+        return float(1 - 10 ** (-np.interp(rate, x, -10 * np.log10(1 - y)) / 10))
+    return float(np.interp(rate, x, y))
 
 
-def cited_records(cite: Mapping, records: Records) -> list[dict]:
-    """The records that a citation names itself: all fields of `where` fit.
+@dataclass(eq=False)
+class Claim:
+    """One sentence of a paper. Its id is the paper's number and its own, `1-07`.
 
-    In `where`, a list means any of its members, `*` in a text any letters, null a missing field.
-    Records that are `results.APART` fit where their field is named.
+    outcome: gives `ours` from the results, with what has to hold for the claim to be reproduced;
+    where a `verdict` is given by hand, `ours` alone. why: a text, or one for each verdict, behind
+    what was done in any case, the `setting`.
     """
 
-    def fits(found: object, wanted: object) -> bool:
-        if isinstance(wanted, list):
-            return any(fits(found, one) for one in wanted)
-        if isinstance(wanted, str) and isinstance(found, str):
-            return fnmatchcase(found, wanted)
-        return found == wanted
+    id: str
+    place: str
+    kind: str
+    text: str
+    quote: str
+    paper_value: str
+    chapter: str
+    why: str | dict[str, str]
+    setting: str = ""
+    verdict: str = ""
+    needed: str = ""
+    ours: str = ""
+    compute: str = ""
+    outcome: Callable[[Results], object] | None = None
 
-    where = cite["where"]
-    rows = (r for r in records.get(cite["results"], ()) if not apart(r, where))
-    return [r for r in rows if all(fits(r.get(k), v) for k, v in where.items())]
+    def judged(self, results: Results) -> Row:
+        """The claim's row of the ledger."""
+        results = results.afresh()
+        ours, verdict = self.ours, self.verdict
+        try:
+            if self.outcome and verdict:
+                ours = self.outcome(results)
+            elif self.outcome:
+                ours, holds = self.outcome(results)
+                verdict = judge(holds)
+        except (NotMeasured, KeyError):  # no record, or none with that field
+            ours, verdict = "", "pending"
+        paper = int(self.id[0])
+        row = {
+            "id": self.id,
+            "paper": paper,
+            "source": SOURCES[paper],
+            "place": self.place,
+            "kind": self.kind,
+            "claim": self.text,
+            "quote": self.quote,
+            "paper_value": self.paper_value,
+            "why": self.explanation(verdict),
+            "chapter": self.chapter,
+            "ours": ours,
+            "verdict": verdict,
+            "compute": _compute(results.used) or self.compute or "no training of ours",
+            "command": _commands(results.used),
+        }
+        return {**row, "needed": self.needed} if self.needed else row
 
-
-def all_records(cite: object, records: Records) -> list[tuple[str, dict]]:
-    """(results file, record) of everything that a citation rests on, those inside it too."""
-    if isinstance(cite, Mapping):
-        inside = [one for v in cite.values() for one in all_records(v, records)]
-        if "results" not in cite:
-            return inside
-        return [(cite["results"], r) for r in cited_records(cite, records)] + inside
-    if isinstance(cite, list):
-        return [one for part in cite for one in all_records(part, records)]
-    return []
-
-
-# --- what follows from them ----------------------------------------------------------------------
-
-
-def compare(comparison: Mapping, values: Sequence[float]) -> bool:
-    """Whether a comparison of `holds` is true; `by`: with that margin; `~`: to within `by`."""
-    gap = values[comparison["left"]] - values[comparison["right"]]
-    by = comparison.get("by", 0.0)
-    signs = {">": gap > by, ">=": gap >= by, "<": gap < -by, "<=": gap <= -by, "~": abs(gap) <= by}
-    return bool(signs[comparison["is"]])
-
-
-def judge(row: Row, values: Sequence[float | None]) -> str:
-    """All comparisons true: reproduced; some: in part; none: not reproduced.
-
-    Without comparisons the verdict is `by_hand`. A number that is not there yet: pending.
-    """
-    if None in values:
-        return "pending"
-    if not row.get("holds"):
-        return str(row["by_hand"])
-    true = sum(compare(one, values) for one in row["holds"])
-    return {len(row["holds"]): "reproduced", 0: "not reproduced"}.get(true, "in part")
-
-
-def renewed(row: Row, records: Records) -> Row:
-    """The row with its DERIVED fields as they follow from the results. Raises ValueError."""
-    cites = row.get("cites", [])
-    values = [resolve(cite, records) for cite in cites]
-    verdict = judge(row, values)
-    ours = "" if verdict == "pending" else str(row["form"]).format(*values)
-    found = [one for cite in cites for one in all_records(cite, records)]
-    derived = {
-        "ours": ours,
-        "verdict": verdict,
-        "compute": _compute(found) or row.get("compute_by_hand", "no training of ours"),
-        "command": _commands(found) or row.get("command_by_hand", ""),
-    }
-    return {**row, **derived}
+    def explanation(self, verdict: str) -> str:
+        """Why this verdict; "" where nobody has written that yet."""
+        if isinstance(self.why, str):
+            return self.why
+        if verdict == "pending":
+            return self.setting or next(iter(self.why.values()))
+        return f"{self.setting} {self.why[verdict]}".strip() if verdict in self.why else ""
 
 
-def _commands(found: Iterable[tuple[str, dict]]) -> str:
-    """What made the cited records, and into which file."""
+def judge(holds: Sequence[bool]) -> str:
+    """All true: reproduced; some: in part; none: not reproduced."""
+    true = sum(map(bool, holds))
+    return {len(holds): "reproduced", 0: "not reproduced"}.get(true, "in part")
+
+
+def _commands(used: Iterable[tuple[str, dict]]) -> str:
+    """What made these records, and into which file."""
     pairs = {
         (r["command"].split(" --only")[0], name)
-        for name, r in found
+        for name, r in used
         if r.get("command") != NOT_REPEATABLE
     }
     return "; ".join(f"{text} --out book/results/{name}.json" for text, name in sorted(pairs))
 
 
-def _compute(found: Iterable[tuple[str, dict]]) -> str:
-    """Minutes of training behind the cited records, and on which device."""
+def _compute(used: Iterable[tuple[str, dict]]) -> str:
+    """Minutes of training behind these records, and on which device."""
     runs: dict[object, tuple[float, str]] = {}
-    for _, record in found:
+    for _, record in used:
         name = str(record["experiment"]).split("-uniform")[0].removesuffix("-untrained")
         card = zoo.WEIGHTS / f"{name}.json"
         if "seconds" in record:
             runs[name, record.get("seed")] = record["seconds"], record["device"]
         elif card.exists():
-            told = json.loads(card.read_text(encoding="utf-8"))
-            runs[name] = told["seconds"], told["device"]
+            training = json.loads(card.read_text(encoding="utf-8"))
+            runs[name] = training["seconds"], training["device"]
     if not runs:
         return ""
     minutes = sum(seconds for seconds, _ in runs.values()) / 60
@@ -247,33 +268,11 @@ def _compute(found: Iterable[tuple[str, dict]]) -> str:
     return f"{plural}, {minutes:.0f} minutes in all ({devices})"
 
 
-def explanation(row: Row) -> str:
-    """`why`, or the one of its versions that belongs to the row's verdict."""
-    why = row.get("why", "")
-    return why if isinstance(why, str) else why.get(row["verdict"], "")
-
-
-def count(rows: Iterable[Row], **wanted: object) -> dict[str, int]:
-    """How many of the rows have each verdict, in the order of VERDICTS.
-
-    wanted: only rows with these fields, as in count(rows, paper=1).
-    """
-    rows = [r for r in rows if all(r.get(k) == v for k, v in wanted.items())]
+def count(rows: Iterable[Row], **fields: object) -> dict[str, int]:
+    """How many of the rows with these fields have each verdict: count(rows, paper=1)."""
+    rows = [r for r in rows if all(r.get(k) == v for k, v in fields.items())]
     counts = Counter(str(r["verdict"]) for r in rows)
     return {verdict: counts[verdict] for verdict in VERDICTS}
-
-
-# --- files ---------------------------------------------------------------------------------------
-
-
-def read_results(folder: Path) -> dict[str, list[dict]]:
-    """The records of every results file in a folder, by the file's name."""
-    found = {}
-    for path in sorted(Path(folder).glob("*.json")):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if path.stem not in ("ledger", "decisions") and "records" in content:
-            found[path.stem] = content["records"]
-    return found
 
 
 def read(path: Path) -> list[Row]:
@@ -281,19 +280,19 @@ def read(path: Path) -> list[Row]:
     return json.loads(Path(path).read_text(encoding="utf-8"))["records"]
 
 
-def renew(path: Path) -> list[Row]:
-    """Bring a ledger up to date with the results files beside it, and return its rows."""
+def renew(path: Path, claims: Iterable[Claim]) -> list[Row]:
+    """Judge the claims by the results files beside the ledger, write it, and return its rows."""
     with files.locked(Path(path).resolve().parent):
-        records = read_results(Path(path).parent)
-        rows = [renewed(row, records) for row in read(path)]
+        results = Results.of(Path(path).parent)
+        rows = [claim.judged(results) for claim in claims]
         write(path, rows)
     return rows
 
 
-def write(path: Path, rows: Iterable[Row], made_by: str = "python -m cwbook ledger") -> None:
-    """Write the rows to be read by people too: a line for each field and for each citation."""
+def write(path: Path, rows: Iterable[Row]) -> None:
+    """Write the rows to be read by people too, a line for each field."""
     text = ",\n".join(_laid_out(row) for row in rows)
-    text = f'{{"made_by": {json.dumps(made_by)}, "records": [\n{text}\n]}}\n'
+    text = f'{{"made_by": "python -m cwbook ledger", "records": [\n{text}\n]}}\n'
     files.write(path, text.encode())
 
 

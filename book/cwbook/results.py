@@ -26,16 +26,16 @@ def results_file(name: str) -> Path:
     )
 
 
-def read(results: str | Path, **wanted: object) -> list[dict]:
-    """Records whose fields equal `wanted`: read("mnist", experiment="mnist-cw", image="mean").
+def read(results: str | Path, **where: object) -> list[dict]:
+    """Records whose fields equal `where`: read("mnist", experiment="mnist-cw", image="mean").
 
     results: a name in book/results, or the path of a results file. Records that are APART are
-    found where their field is wanted: read("baselines", dataset="heldout").
+    found where their field is named: read("baselines", dataset="heldout").
     """
     path = results if isinstance(results, Path) else results_file(results)
     records = json.loads(path.read_text(encoding="utf-8"))["records"]
-    found = (r for r in records if all(r.get(k) == v for k, v in wanted.items()))
-    return [r for r in found if not apart(r, wanted)]
+    rows = (r for r in records if all(r.get(k) == v for k, v in where.items()))
+    return [r for r in rows if not apart(r, where)]
 
 
 def apart(record: Mapping, named: Collection[str]) -> bool:
@@ -43,7 +43,7 @@ def apart(record: Mapping, named: Collection[str]) -> bool:
     return any(record.get(k) in values and k not in named for k, values in APART.items())
 
 
-def one(results: str | Path, image: str | int = "mean", **wanted: object) -> dict | None:
+def one(results: str | Path, image: str | int = "mean", **where: object) -> dict | None:
     """The first record that `read` finds, by default the mean; None where it was not measured."""
-    found = read(results, image=image, **wanted)
-    return found[0] if found else None
+    rows = read(results, image=image, **where)
+    return rows[0] if rows else None

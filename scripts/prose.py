@@ -1,16 +1,20 @@
 """The words of the book without what is not prose: code, maths, links, roles; and its numbers."""
 
+from __future__ import annotations
+
 import ast
+import json
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from test_book import FRONT_PAGE, ROOT, notebook, notebooks
+import yaml
 
+ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "book"
-UNDER_WAY: frozenset[str] = frozenset()  # parts that are still being written
+FRONT_PAGE = BOOK / "index.ipynb"
 
 # Roles that stand for something else; of {term}`shown <wanted>` the shown words stay.
 ROLES = re.compile(r"\{(?!term)\w[\w:-]*\}`[^`]*`")
@@ -31,6 +35,26 @@ NUMBER = re.compile(
 )
 
 
+@cache
+def toc_pages() -> list[str]:
+    """Every page of the table of contents, without suffix, in reading order."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    chapters = [chapter for part in toc["parts"] for chapter in part["chapters"]]
+    pages = [page for chapter in chapters for page in [chapter, *chapter.get("sections", [])]]
+    return [toc["root"], *(page["file"] for page in pages)]
+
+
+def notebooks() -> list[Path]:
+    """The chapters. The front page is a notebook too, for its slider, but not a chapter."""
+    return [path for page in toc_pages()[1:] if (path := ROOT / f"{page}.ipynb").exists()]
+
+
+@cache
+def notebook(path: Path) -> dict[str, Any]:
+    """A notebook as it is stored."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def name_of(path: Path) -> str:
     """book/mnist/01-task.ipynb -> mnist/01-task"""
     return path.relative_to(BOOK).with_suffix("").as_posix()
@@ -43,10 +67,12 @@ def chapters() -> dict[str, Path]:
 
 
 def cells(path: Path) -> list[dict[str, Any]]:
+    """The cells of a notebook."""
     return notebook(path)["cells"]
 
 
 def source(cell: dict[str, Any]) -> str:
+    """The text of a cell."""
     return "".join(cell["source"])
 
 
@@ -123,9 +149,23 @@ def numbers(text: str) -> list[str]:
     return [f"{m['whole']} {m['unit']}" if m["whole"] else m[0] for m in found]
 
 
-def written() -> list[str]:
-    """The names of all pages that are held to the book's rules."""
-    return [name for name in texts() if name.partition("/")[0] not in UNDER_WAY]
+@cache
+def glossary() -> dict[str, str]:
+    """Every term with its definition; synonyms share one."""
+    page = (BOOK / "reference" / "glossary.md").read_text(encoding="utf-8")
+    (body,) = re.findall(r"^```\{glossary\}\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    entries = {}
+    for entry in body.strip().split("\n\n"):
+        terms = [line for line in entry.splitlines() if not line.startswith(" ")]
+        text = " ".join(line.strip() for line in entry.splitlines() if line.startswith(" "))
+        entries |= dict.fromkeys(terms, text)
+    return entries
+
+
+def terms_in(text: str) -> list[str]:
+    """What {term}`...` in a text leads to: {term}`shown <wanted>` to `wanted`."""
+    roles = re.findall(r"\{term\}`([^`]+)`", text)
+    return [re.sub(r".*<(.+)>$", r"\1", role, flags=re.DOTALL) for role in roles]
 
 
 # Terms of the glossary that are everyday words too: no test can tell in which sense they are meant,
