@@ -61,7 +61,7 @@ def _what_would_be_lost(picture: Image.Image, content: bytes) -> str:
     kind = "JPEG" if picture.format == "MPO" else picture.format
     if not _IS_EIGHT_BITS[kind](picture, content):
         return "has other samples than 8-bit unsigned ones: convert it to 8 bits first"
-    if picture.format == "PPM" and _another_behind(picture, content):
+    if _another_behind(picture, content):
         return "holds several pictures (pages?): save the one you mean as a file"
     if picture.mode not in _MODES:
         return f"is a {picture.mode} picture, not RGB: convert it to RGB first, with some loss"
@@ -87,7 +87,15 @@ def _others_are_previews(picture: Image.Image) -> bool:
 
 
 def _another_behind(picture: Image.Image, content: bytes) -> bool:
-    """Whether a PNM file goes on with a picture, as P4 to P6 may and Pillow does not tell."""
+    """Whether a PNM or PNG file goes on with another one, which Pillow does not tell."""
+    if picture.format == "PNG":
+        at, kind = 8, b""
+        while kind != b"IEND" and at < len(content):  # chunks: length, kind, data, checksum
+            kind = content[at + 4 : at + 8]
+            at += 12 + int.from_bytes(content[at : at + 4], "big")
+        return content[at : at + 8] == content[:8]
+    if picture.format != "PPM":
+        return False
     width, height = picture.size
     row = {b"P4": -(-width // 8), b"P5": width, b"P6": 3 * width}.get(content[:2])
     start = picture.tile[0][2]  # of the pixels

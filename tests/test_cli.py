@@ -549,14 +549,16 @@ def buffered() -> dict[str, str]:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
-def test_a_full_disk_behind_stdout_is_told():
+@pytest.mark.parametrize("words", [["-c", TALKER], ["-m", "cwlib", "--help"]])
+@pytest.mark.parametrize("unbuffered", [False, True])
+def test_a_full_disk_behind_stdout_is_told(words, unbuffered):
     with open("/dev/full", "w", encoding="utf-8") as full:
         done = subprocess.run(
-            [sys.executable, "-c", TALKER],
+            [sys.executable, *words],
             stdout=full,
             stderr=subprocess.PIPE,
             encoding="utf-8",
-            env=buffered(),
+            env=buffered() | ({"PYTHONUNBUFFERED": "1"} if unbuffered else {}),
         )
     assert done.returncode == 2
     assert done.stderr == "cwlib: No space left on device\n"

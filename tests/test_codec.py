@@ -533,6 +533,16 @@ def test_a_net_that_went_astray_is_named(coded):
             codec.compress(model, image)
 
 
+def test_a_decoder_that_makes_no_numbers_is_a_stream_error_and_no_black_picture(coded):
+    folder, found = coded
+    for name, (image, *_) in found.items():
+        model = zoo.load(folder / f"{name}.safetensors")
+        blob = codec.compress(model, image)
+        explode(model.net.g_s)
+        with pytest.raises(codec.StreamError, match="some pixels are no numbers"):
+            codec.decompress(blob, model=model)
+
+
 # --- damage --------------------------------------------------------------------------------------
 
 

@@ -217,6 +217,13 @@ def test_pages_one_after_another_as_programs_send_them_are_refused(mode, between
     assert (imagefiles.decode(page, "in") == imagefiles.decode(page + b"\n\0", "in")).all()
 
 
+def test_two_pngs_in_a_file_are_refused_and_other_words_behind_one_are_not():
+    png = saved(RGB, "PNG")
+    with pytest.raises(ValueError, match="^in holds several pictures"):
+        imagefiles.decode(png + saved(TURNED, "PNG"), "in")
+    assert (imagefiles.decode(png, "in") == imagefiles.decode(png + b"\n\0", "in")).all()
+
+
 def test_the_preview_in_a_raw_photograph_is_not_the_photograph():
     with pytest.raises(ValueError, match="^in shows a preview of a raw photograph"):
         imagefiles.decode(tiff(GREY, t254=[1]), "in")

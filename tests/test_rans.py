@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cwlib.coding import jit, rans
+from cwlib.coding import arithmetic, jit, rans
 from cwlib.coding.intervals import reciprocal
 from cwlib.coding.rans import decode, decode_steps, encode, encode_steps
 from cwlib.coding.stream import StreamError
@@ -400,3 +400,13 @@ def test_plain_python_writes_the_same_bytes_and_never_reads_out_of_bounds():
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [digest(), "False"]
+
+
+@pytest.mark.parametrize("coder", [rans, arithmetic])
+def test_what_are_no_tables_is_told_by_both_sides(coder):
+    for call in (
+        lambda: coder.encode(np.zeros(2, int), np.zeros(2, int), None),
+        lambda: coder.decode(bytes(8), np.zeros(2, int), [0, 65536]),
+    ):
+        with pytest.raises(TypeError, match="expected Tables, got .*Tables.from_cdfs"):
+            call()

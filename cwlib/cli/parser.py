@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from cwlib import __version__
 from cwlib.cli import commands, pictures
@@ -29,6 +29,9 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         message = message.replace("the following arguments are required:", "missing:")
         raise UsageError(f"{message} (see {self.prog} --help)")
+
+    def _print_message(self, message: str, file: TextIO | None = None) -> None:
+        (file or sys.stderr).write(message)  # argparse itself is silent about a full disk
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         sys.stdout.flush()  # of --help: where a full disk or a closed pipe can still be told

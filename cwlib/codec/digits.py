@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from cwlib.codec import arguments
-from cwlib.codec.photos import Watch, in_stripes
+from cwlib.codec.photos import Watch, in_stripes, to_uint8
 from cwlib.coding import context, huffman
 from cwlib.coding.stream import Header, StreamError
 from cwlib.models.autoencoders import DOWNSCALE
@@ -129,7 +129,7 @@ def synthesise(
 
     def pixels(q: Tensor, *levels: Tensor) -> Tensor:
         x_hat = model.net.synthesise(*model.net.dequantise(*(t.float() for t in (q, *levels))))
-        return (x_hat * 255).round().to(torch.uint8)  # (N, 1, H8, W8)
+        return to_uint8(x_hat)  # (N, 1, H8, W8)
 
     parts = [np.stack([one.symbols for one in latents])]
     if latents[0].levels is not None:

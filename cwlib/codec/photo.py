@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from cwlib.codec import arguments, refine
-from cwlib.codec.photos import Watch, in_stripes, to_tensor
+from cwlib.codec.photos import Watch, in_stripes, to_tensor, to_uint8
 from cwlib.codec.precision import fast
 from cwlib.coding import adaptive
 from cwlib.coding.checkerboard import GRID, KNOT, LATENT_MAX, SYMBOL_MAX, Coded
@@ -257,7 +257,7 @@ def synthesise(
             with fast(z_hat):
                 x_hat = model.net.g_s(z_hat, s)
             x_hat = x_hat.mean(1, keepdim=True) if grey else x_hat
-            return (x_hat * 255).round_().clamp_(0, 255).to(torch.uint8).cpu()
+            return to_uint8(x_hat)
 
         values = torch.from_numpy(one.values)[None].to(device(model))
         picture = in_stripes(pixels, values, PATCH, watch, s, reach=HALO, most=STRIPE_PIXELS)

@@ -163,7 +163,14 @@ def _pixels(model: TrainedModel, strength: float, grey: bool, z_hat: Tensor) -> 
     z_hat = model.net.after_rounding(z_hat.to(_device(model), torch.float32), strength)
     x_hat = model.net.g_s(z_hat)
     x_hat = x_hat.mean(1, keepdim=True) if grey else x_hat
-    return (x_hat * 255).round().clamp(0, 255).to(torch.uint8).cpu()
+    return to_uint8(x_hat)
+
+
+def to_uint8(x_hat: Tensor) -> Tensor:
+    """What a decoder made, about 0..1 -> uint8 on the CPU. Raises StreamError for NaN."""
+    if x_hat.isnan().any():
+        raise StreamError("the model makes no picture of this stream: some pixels are no numbers")
+    return (x_hat * 255).round_().clamp_(0, 255).to(torch.uint8).cpu()
 
 
 def in_stripes(

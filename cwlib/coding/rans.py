@@ -209,7 +209,7 @@ def encode(symbols: np.ndarray, indices: np.ndarray, tables: Tables, lanes: int 
     >>> decode(data, which, tables)
     array([0, 0, 1, 0, 2, 0])
     """
-    (symbols, indices), lanes = vectors(symbols, indices), _lanes(lanes)
+    (symbols, indices), lanes = vectors(symbols, indices, tables), _lanes(lanes)
     # A symbol is 52 bits at most: fewer than two words. One is spare, and the states come first.
     words = np.empty(2 * lanes + 2 * symbols.size + 1, dtype=np.uint32)
     data = native(symbols), native(indices)
@@ -226,7 +226,7 @@ def decode(data: bytes, indices: np.ndarray, tables: Tables, lanes: int = 1) -> 
     Raises StreamError where no message of this length has these bytes. Damage can turn them into
     those of another message, though seldom: what must not be wrong needs a checksum around it.
     """
-    (indices, _), lanes, data = vectors(indices, indices), _lanes(lanes), as_bytes(data)
+    (indices, _), lanes, data = vectors(indices, indices, tables), _lanes(lanes), as_bytes(data)
     states, words = _states_and_words(data, lanes)
     out = np.empty(indices.size, dtype=np.int64)
     found = native(words), 0, native(indices)
@@ -296,7 +296,7 @@ def encode_steps(symbols: np.ndarray, indices: np.ndarray, tables: Tables) -> It
     Raises as `encode` does, before the first step.
     """
     encode(symbols, indices, tables)
-    symbols, indices = vectors(symbols, indices)
+    symbols, indices = vectors(symbols, indices, tables)
     states = (LOW,)
     for k in reversed(range(symbols.size)):
         words = np.zeros(4, dtype=np.uint32)
@@ -314,7 +314,7 @@ def decode_steps(data: bytes, indices: np.ndarray, tables: Tables) -> Iterator[S
     Raises as `decode` does, before the first step.
     """
     decode(data, indices, tables)
-    _, indices = vectors(indices, indices)
+    _, indices = vectors(indices, indices, tables)
     states, words = _states_and_words(as_bytes(data), lanes=1)
     at, found = 0, native(words)
     for k in range(indices.size):

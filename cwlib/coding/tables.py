@@ -108,17 +108,23 @@ def check(
     symbols: np.ndarray, indices: np.ndarray, tables: Tables
 ) -> tuple[np.ndarray, np.ndarray]:
     """`vectors`, and every index names a table; raises ValueError otherwise."""
-    symbols, indices = vectors(symbols, indices)
+    symbols, indices = vectors(symbols, indices, tables)
     if indices.size and not (0 <= indices.min() and indices.max() < len(tables.sizes)):
         raise ValueError(f"table indices must lie in 0..{len(tables.sizes) - 1}")
     return symbols, indices
 
 
-def vectors(symbols: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Symbols and table indices as int64 vectors of equal length; raises ValueError otherwise.
+def vectors(
+    symbols: np.ndarray, indices: np.ndarray, tables: Tables
+) -> tuple[np.ndarray, np.ndarray]:
+    """Symbols and table indices as int64 vectors of equal length; raises ValueError otherwise, and
+    TypeError for tables that are none.
 
     Both are contiguous and writable, copied only if they were not: one type, compiled once.
     """
+    if not isinstance(tables, Tables):
+        kind = type(tables).__name__
+        raise TypeError(f"expected Tables, got {kind}: make them with Tables.from_cdfs")
     symbols, indices = np.asarray(symbols), np.asarray(indices)
     for name, a in (("indices", indices), ("symbols", symbols)):
         if a.ndim != 1 or (a.size and not np.issubdtype(a.dtype, np.integer)):
