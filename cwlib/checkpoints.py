@@ -73,10 +73,10 @@ def read(folder: Path, experiment: Experiment, device: torch.device) -> dict:
         state = torch.load(BytesIO(content), map_location=device, weights_only=True)
         if not isinstance(state, dict):
             raise TypeError(f"it holds a {type(state).__name__}, not a checkpoint")
-        found = dict(state["experiment"])
+        settings = dict(state["experiment"])
     except Exception as error:  # torch.load raises all kinds for a damaged file
         raise TrainingStopped(f"cannot read {path}: {error}") from error
-    if changed := changed_settings(found, experiment):
+    if changed := changed_settings(settings, experiment):
         raise TrainingStopped(
             f"{path} was made with other settings ({', '.join(changed)}): "
             "train without --resume or in another folder"
@@ -90,21 +90,21 @@ def _checksum(content: bytes) -> bytes:
 
 def _verified(content: bytes) -> bytes:
     """What a checkpoint holds, without the checksum behind it. Raises ValueError for damage."""
-    body, told = content[:-32], content[-32:]
-    if told == _checksum(body):
+    body, checksum = content[:-32], content[-32:]
+    if checksum == _checksum(body):
         return body
     if content[-22:-18] == b"PK\5\6":  # the end of a zip archive: an old one, without a checksum
         return content
     raise ValueError("it is damaged: its checksum is another")
 
 
-def changed_settings(found: dict, experiment: Experiment) -> list[str]:
+def changed_settings(settings: dict, experiment: Experiment) -> list[str]:
     """Names of the settings in which a checkpoint differs from an experiment.
 
     A setting that is newer than the checkpoint counts as having had its default value. The note
     is words about the experiment and sets nothing.
     """
     defaults = {f.name: f.default for f in fields(Experiment)}
-    wanted = asdict(experiment)
-    changed = [k for k, v in wanted.items() if k != "note" and found.get(k, defaults[k]) != v]
-    return changed + [k for k in found if k not in wanted]
+    own = asdict(experiment)
+    changed = [k for k, v in own.items() if k != "note" and settings.get(k, defaults[k]) != v]
+    return changed + [k for k in settings if k not in own]

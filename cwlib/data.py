@@ -132,10 +132,10 @@ def parse_idx(packed: bytes) -> np.ndarray:
     if len(raw) < 4 or raw[:3] != b"\0\0\x08" or len(raw) < 4 + 4 * raw[3]:
         raise DataUnavailable(f"corrupt IDX file: header {raw[:4].hex(' ') or 'missing'}")
     shape = [int.from_bytes(raw[i : i + 4], "big") for i in range(4, 4 + 4 * raw[3], 4)]
-    body, wanted = len(raw) - 4 - 4 * raw[3], 1
+    body, expected = len(raw) - 4 - 4 * raw[3], 1
     for side in shape:
-        wanted *= side
-    if body != wanted:
+        expected *= side
+    if body != expected:
         raise DataUnavailable(f"corrupt IDX file: {body} bytes for shape {tuple(shape)}")
     return np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(shape).copy()
 
@@ -162,12 +162,12 @@ def heldout() -> list[np.ndarray]:
 
     No training set here has them. Raises DataUnavailable where that package is missing.
     """
-    found = importlib.util.find_spec("skimage")
-    if found is None:
+    package = importlib.util.find_spec("skimage")
+    if package is None:
         raise DataUnavailable(
             "the held-out photographs come with scikit-image: pip install scikit-image"
         )
-    folder = Path(found.origin).parent / "data"
+    folder = Path(package.origin).parent / "data"
     try:
         return [load_photo(folder / file) for file in HELDOUT]
     except ValueError as error:
@@ -283,8 +283,8 @@ def _obtain(name: str, file: str) -> tuple[bytes, Fetched]:
     """Search, then download. `tried` collects one line per place for the error message."""
     tried: list[str] = []
     sha256 = SHA256[name][file]
-    if found := _find(name, file, tried):
-        content, path = found
+    if local := _find(name, file, tried):
+        content, path = local
         return content, Fetched(path, sha256, "found")
     try:
         path = cache_dir() / name / file

@@ -119,8 +119,8 @@ def _sgi(picture: Image.Image, content: bytes) -> bool:
 
 def _pnm(picture: Image.Image, content: bytes) -> bool:
     gap = rb"(?:\s|#[^\r\n]*[\r\n])+"  # white space and comments
-    found = re.match(rb"P(?:[14]|[2356](?:%b\d+){2}%b(\d+)\s)" % (gap, gap), content)
-    return found is not None and int(found[1] or 1) <= 255
+    head = re.match(rb"P(?:[14]|[2356](?:%b\d+){2}%b(\d+)\s)" % (gap, gap), content)
+    return head is not None and int(head[1] or 1) <= 255
 
 
 def _tiff(picture: Image.Image, content: bytes) -> bool:

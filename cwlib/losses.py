@@ -68,16 +68,16 @@ def feature_distance(
     if train_encoder:
         return mse(encoder(x_hat), encoder(x))
     with torch.no_grad():
-        wanted = encoder(x)
+        target = encoder(x)
     fixed = {name: p.detach() for name, p in encoder.named_parameters()}
-    return mse(torch.func.functional_call(encoder, fixed, (x_hat,)), wanted)
+    return mse(torch.func.functional_call(encoder, fixed, (x_hat,)), target)
 
 
 def vgg_distance(features: nn.Module, x_hat: Tensor, x: Tensor) -> Tensor:
     """d_feat = ||VGG_l(x) - VGG_l(x_hat)||^2 / (C_l h_l w_l), mean over the batch (Eq. 10)."""
     with torch.no_grad():
-        wanted = features(x)
-    return mse(features(x_hat), wanted)
+        target = features(x)
+    return mse(features(x_hat), target)
 
 
 def rate_distortion(

@@ -47,7 +47,7 @@ def training_set(experiment: Experiment, folder: Path | None = None) -> Training
 def warm_start(experiment: Experiment, runs: Path, suffix: str = "") -> nn.Module | None:
     """The net that training starts from: a shipped one, or one that was trained in `runs`.
 
-    Raises zoo.UnknownModel that says what to train first; None where nothing is wanted.
+    Raises zoo.UnknownModel that says what to train first; None where it starts from nothing.
     """
     name = experiment.warm_start
     if name is None:
@@ -102,8 +102,8 @@ def make(
     learn = None
     if experiment.dataset == "mnist":
         learn = data.resize_digits(source.images[:CODE_DIGITS])
-    told = card(command, source, experiment, run, before)
-    return zoo.save(run.model, out, told, learn)
+    origin = card(command, source, experiment, run, before)
+    return zoo.save(run.model, out, origin, learn)
 
 
 def finished(experiment: Experiment, folder: Path) -> zoo.TrainedModel | None:
@@ -121,8 +121,8 @@ def history(model: zoo.TrainedModel | None) -> list[dict]:
     """The runs that a model comes from, the first one first; of None there are none."""
     if model is None:
         return []
-    told = ("command", "data", "seed", "steps", "seconds", "device", "torch", "date")
-    return [*model.card.get("before", []), {k: model.card[k] for k in told if k in model.card}]
+    entries = ("command", "data", "seed", "steps", "seconds", "device", "torch", "date")
+    return [*model.card.get("before", []), {k: model.card[k] for k in entries if k in model.card}]
 
 
 def card(

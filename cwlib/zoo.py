@@ -112,7 +112,7 @@ def load(name: str | os.PathLike) -> TrainedModel:
 def by_id(model_id: bytes) -> TrainedModel:
     """The model that made a stream, the caller's own as with `load`.
 
-    Raises UnknownModel with the wanted identity and the known ones, or where two files have it.
+    Raises UnknownModel with this identity and the known ones, or where two files have it.
     """
     return _copy(shared(model_id))
 
@@ -123,16 +123,16 @@ def shared(model_id: bytes) -> TrainedModel:
         raise TypeError(f"expected the 4 bytes of an identity, got {type(model_id).__name__}")
     paths = [path for folder in (WEIGHTS, WEIGHTS / STUDIES) for path in _weights_in(folder)]
     known = {path: _once(_sha256, path)[: len(model_id)] for path in paths}
-    found = [path for path, own in known.items() if own == model_id]
-    if len(found) > 1:
+    owners = [path for path, own in known.items() if own == model_id]
+    if len(owners) > 1:
         raise UnknownModel(
-            f"{found[0]} and {found[1]} have the same identity, {model_id.hex()}: remove the one "
+            f"{owners[0]} and {owners[1]} have the same identity, {model_id.hex()}: remove the one "
             "that you do not trust"
         )
-    if not found:
+    if not owners:
         listed = ", ".join(f"{path.stem} {own.hex()}" for path, own in known.items())
         raise UnknownModel(f"no model here has the identity {model_id.hex()}: there are {listed}")
-    return _once(_load, found[0])
+    return _once(_load, owners[0])
 
 
 @pinned()
@@ -147,10 +147,10 @@ def _once(read: Callable, path: Path):
 
 def _stamp(path: Path) -> tuple[int, int] | None:
     try:
-        found = os.stat(path)
+        there = os.stat(path)
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return there.st_mtime_ns, there.st_size
 
 
 @functools.lru_cache(maxsize=64)

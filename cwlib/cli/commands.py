@@ -164,8 +164,8 @@ def fetch(args: argparse.Namespace) -> None:
     from cwlib import data
 
     for name in [args.name] if args.name else data.NAMES:
-        for found in data.fetch(name):
-            say(f"{found.status:10} {found.sha256[:12]}  {found.path}")
+        for file in data.fetch(name):
+            say(f"{file.status:10} {file.sha256[:12]}  {file.path}")
 
 
 def models(args: argparse.Namespace) -> None:

@@ -79,8 +79,8 @@ def check_place(target: Place, *sources: Place) -> None:
     """Raises UsageError or OSError where nothing can be written; to be asked before the work."""
     if target != STANDARD:
         # no such file on Windows: there nothing is compared with standard input
-        found = ("/dev/stdin" if source == STANDARD else source for source in sources)
-        cwlib.files.check_place(target, *found)
+        paths = ("/dev/stdin" if source == STANDARD else source for source in sources)
+        cwlib.files.check_place(target, *paths)
     elif sys.__stdout__ is None:
         raise UsageError("standard output is closed: name a file")
     elif sys.stdout.isatty():

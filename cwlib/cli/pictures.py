@@ -24,15 +24,15 @@ def compress(args: argparse.Namespace) -> None:
     named += [f"{word.removesuffix('.safetensors')}.json" for word in weights]  # their cards
     files.check_place(args.output, args.input, *map(files.place, named))
     image = files.read_picture(args.input)
-    from cwlib import codec, zoo  # seconds: what is wrong with the files is told before
+    from cwlib import codec, zoo  # seconds: what is wrong with the files is said before
 
     model = zoo.load(_model_for(image, args) if args.model is None else args.model)
     blob = _encode(model, image, args)
     files.write(args.output, blob)
-    told = codec.info(blob)
-    size = f"{told.height}x{told.width} {_colours(told.channels)}"
-    quality = "" if told.quality is None else f", quality {told.quality:.2f}"
-    line = f"{size} -> {told.n_bytes} bytes, {told.bpp:.4f} bpp ({model.name}{quality})"
+    header = codec.info(blob)
+    size = f"{header.height}x{header.width} {_colours(header.channels)}"
+    quality = "" if header.quality is None else f", quality {header.quality:.2f}"
+    line = f"{size} -> {header.n_bytes} bytes, {header.bpp:.4f} bpp ({model.name}{quality})"
     say(line, _beside(args.output))
 
 
@@ -95,20 +95,20 @@ def info(args: argparse.Namespace) -> None:
     blob = files.read(args.file)
     from cwlib import codec
 
-    told = codec.info(blob)
-    say(f"model      {told.model or 'unknown here'} ({told.model_id}: a name, not a signature)")
-    say(f"format     version {told.version}")
-    say(f"image      {told.height}x{told.width}, {_colours(told.channels)}")
-    say(f"size       {told.n_bytes} bytes = {told.bpp:.4f} bpp")
-    payload = sum(told.section_bytes)
-    say(f"sections   {payload} bytes of code, {told.n_bytes - payload} of header and checksum")
-    if told.strength is not None:
-        same = "below 0" if told.quality is None else f"{told.quality:.2f}"
-        say(f"strength   {told.strength:.3f}, quality {same}")
-    elif told.quality is not None:
-        say(f"quality    {told.quality:.2f}")
-    if told.regions_bytes:
-        say(f"regions    their mask takes {told.regions_bytes} of these bytes")
+    header = codec.info(blob)
+    say(f"model      {header.model or 'unknown here'} ({header.model_id}: a name, not a signature)")
+    say(f"format     version {header.version}")
+    say(f"image      {header.height}x{header.width}, {_colours(header.channels)}")
+    say(f"size       {header.n_bytes} bytes = {header.bpp:.4f} bpp")
+    payload = sum(header.section_bytes)
+    say(f"sections   {payload} bytes of code, {header.n_bytes - payload} of header and checksum")
+    if header.strength is not None:
+        same = "below 0" if header.quality is None else f"{header.quality:.2f}"
+        say(f"strength   {header.strength:.3f}, quality {same}")
+    elif header.quality is not None:
+        say(f"quality    {header.quality:.2f}")
+    if header.regions_bytes:
+        say(f"regions    their mask takes {header.regions_bytes} of these bytes")
 
 
 def _beside(target: files.Place) -> TextIO:

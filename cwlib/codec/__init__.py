@@ -137,8 +137,8 @@ def compress_to(
         refined = _encoder(model, image, 1.0, roi, roi_weight, effort, watch)
         blob = rates.largest_with_effort(encode, refined, choices, most_bytes, watch)
     else:
-        found = rates.largest(encode, choices, most_bytes, watch)
-        blob = found and found[1]
+        fitting = rates.largest(encode, choices, most_bytes, watch)
+        blob = fitting and fitting[1]
     if blob is None:
         least, most = (8 * len(encode(level)) / pixels for level in (choices[0], choices[-1]))
         raise RateTooLow(

@@ -106,12 +106,12 @@ def _check_size(family: ModuleType, model: TrainedModel, sides: tuple[int, ...])
 def shape(family: ModuleType, model: TrainedModel, sides: Sequence[int]) -> tuple[int, ...]:
     """The shape of a picture that the model can code. Raises TypeError, ValueError."""
     try:
-        found = tuple(operator.index(side) for side in sides)
+        whole = tuple(operator.index(side) for side in sides)
     except TypeError:
         raise TypeError(f"shape: expected {_shapes(family)} in pixels, got {sides!r}") from None
-    if not _is_shape(family, found):
-        raise ValueError(f"shape: {model.name} codes images {_shapes(family)}, got {found}")
-    return found
+    if not _is_shape(family, whole):
+        raise ValueError(f"shape: {model.name} codes images {_shapes(family)}, got {whole}")
+    return whole
 
 
 def limit(max_pixels: int | None, default: int) -> int:
@@ -123,20 +123,20 @@ def limit(max_pixels: int | None, default: int) -> int:
 
 
 def whole(
-    name: str, found: np.ndarray, shape: tuple[int, ...], least: int, most: int
+    name: str, values: np.ndarray, shape: tuple[int, ...], least: int, most: int
 ) -> np.ndarray:
     """Whole numbers of that shape and range, as int64. Raises TypeError, ValueError."""
-    found = np.asarray(found)
-    if found.dtype.kind not in "iu":
-        raise TypeError(f"{name}: expected whole numbers, got {found.dtype}")
-    if found.shape != shape:
+    values = np.asarray(values)
+    if values.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected whole numbers, got {values.dtype}")
+    if values.shape != shape:
         raise ValueError(
-            f"{name}: an image of this shape has {shape}, got {found.shape}: pass the latents and "
+            f"{name}: an image of this shape has {shape}, got {values.shape}: pass the latents and "
             "the shape of one image"
         )
-    if found.size and not (least <= found.min() and found.max() <= most):
-        raise ValueError(f"{name} lie in {least}..{most}, got {found.min()}..{found.max()}")
-    return found.astype(np.int64, copy=False)
+    if values.size and not (least <= values.min() and values.max() <= most):
+        raise ValueError(f"{name} lie in {least}..{most}, got {values.min()}..{values.max()}")
+    return values.astype(np.int64, copy=False)
 
 
 def padded_pixels(height: int, width: int, step: int) -> int:

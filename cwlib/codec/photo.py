@@ -147,11 +147,11 @@ def analyse(
     model: TrainedModel, images: np.ndarray, importance: float, watch: Watch = iter
 ) -> list[Latents]:
     """uint8 images (N, H, W) or (N, H, W, 3) -> one Latents each; importance: the quality."""
-    number, found = level(model, importance), []
+    number, latents = level(model, importance), []
     for image in images:
         _, where, _, z, y = _reals(model, image, number, None, watch)
-        found.append(_quantised(model, z, y, where, number, None)[0])
-    return found
+        latents.append(_quantised(model, z, y, where, number, None)[0])
+    return latents
 
 
 def encode(
@@ -226,12 +226,12 @@ def from_sections(model: TrainedModel, header: Header, sections: list[bytes]) ->
     if level > top:
         raise StreamError(f"the stream's quality is {level} of {top}")
     sizes = (header.height, header.width)
-    found = _read_regions(sections[3], sizes, top) if len(sections) > SECTIONS else None
+    mask = _read_regions(sections[3], sizes, top) if len(sections) > SECTIONS else None
     coarse = model.net.downscale
     h, w = (HYPER_DOWNSCALE * -(-side // coarse) for side in sizes)
-    where = levels(model, level, found, h, w)
+    where = levels(model, level, mask, h, w)
     coded, y = model.coder.decode([sections[0][1:], *sections[1:3]], where)
-    return Latents(coded.symbols, coded.values, y, level, found)
+    return Latents(coded.symbols, coded.values, y, level, mask)
 
 
 def _read_regions(section: bytes, sizes: tuple[int, int], top: int) -> Regions:

@@ -52,17 +52,17 @@ def largest(
 
     By bisection, as lengths grow with the choice: at most log2(choices) + 1 calls.
     """
-    found, low, high = None, 0, len(choices)  # what is below `low` fits, from `high` on nothing
+    best, low, high = None, 0, len(choices)  # what is below `low` fits, from `high` on nothing
     for _ in watch(range(len(choices).bit_length())):
         if low == high:
             break
         middle = (low + high) // 2
         blob = encode(choices[middle])
         if len(blob) <= n_bytes:
-            found, low = (choices[middle], blob), middle + 1
+            best, low = (choices[middle], blob), middle + 1
         else:
             high = middle
-    return found
+    return best
 
 
 def largest_with_effort(
@@ -94,8 +94,8 @@ def largest_with_effort(
         if NEAR * n_bytes <= len(blob) <= n_bytes:
             break
         goal *= (1 - below) * n_bytes / max(1, len(blob))
-    if best is None and (found := largest(plain, choices, n_bytes, watch)):
-        best = found[1]
+    if best is None and (fitting := largest(plain, choices, n_bytes, watch)):
+        best = fitting[1]
     return best
 
 

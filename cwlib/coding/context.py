@@ -130,10 +130,10 @@ def _check_net(net: Weights, name: str, channels: int, features: int) -> None:
     hidden = net.w1.shape[1] if net.w1.ndim == 3 else 0
     shapes = [(hidden, features), (hidden,), (hidden, hidden), (hidden,), (2, hidden), (2,)]
     for part, shape in zip(("w1", "b1", "w2", "b2", "w3", "b3"), shapes, strict=True):
-        a, wanted = getattr(net, part), (channels, *shape)
-        if a.shape != wanted or a.dtype.kind not in "iu":
+        a, expected = getattr(net, part), (channels, *shape)
+        if a.shape != expected or a.dtype.kind not in "iu":
             raise ValueError(
-                f"{part} of the {name} net: expected integers {wanted}, got {a.dtype} {a.shape}"
+                f"{part} of the {name} net: expected integers {expected}, got {a.dtype} {a.shape}"
             )
 
 

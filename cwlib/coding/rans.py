@@ -229,8 +229,8 @@ def decode(data: bytes, indices: np.ndarray, tables: Tables, lanes: int = 1) -> 
     (indices, _), lanes, data = vectors(indices, indices, tables), _lanes(lanes), as_bytes(data)
     states, words = _states_and_words(data, lanes)
     out = np.empty(indices.size, dtype=np.int64)
-    found = native(words), 0, native(indices)
-    states, at = _pop_all(states, *found, tables.for_decoding, out)
+    message = native(words), 0, native(indices)
+    states, at = _pop_all(states, *message, tables.for_decoding, out)
     if at == _BAD_INDEX:
         check(indices, indices, tables)
     if at == _CUT_SHORT:
@@ -316,10 +316,10 @@ def decode_steps(data: bytes, indices: np.ndarray, tables: Tables) -> Iterator[S
     decode(data, indices, tables)
     _, indices = vectors(indices, indices, tables)
     states, words = _states_and_words(as_bytes(data), lanes=1)
-    at, found = 0, native(words)
+    at, message = 0, native(words)
     for k in range(indices.size):
         one, out = native(indices[k : k + 1]), np.empty(1, dtype=np.int64)
-        after, end = _pop_all(states, found, at, one, tables.for_decoding, out)
+        after, end = _pop_all(states, message, at, one, tables.for_decoding, out)
         moved = tuple(words[at:end].tolist())
         interval = _interval(int(out[0]), int(indices[k]), tables)
         yield Step(int(out[0]), *interval, *states, *after, moved)

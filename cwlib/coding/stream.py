@@ -97,10 +97,10 @@ def _parse(blob: bytes, max_pixels: int | None) -> tuple[Header, list[bytes]]:
     _check_kind(blob)
     stored = struct.unpack("<I", blob[-CRC_BYTES:])[0]
     body = blob[:-CRC_BYTES]
-    found = zlib.crc32(body)
-    if found != stored:
+    checksum = zlib.crc32(body)
+    if checksum != stored:
         raise StreamError(
-            f"the stream is damaged or cut short: checksum {found:08x}, expected {stored:08x}; "
+            f"the stream is damaged or cut short: checksum {checksum:08x}, expected {stored:08x}; "
             "fetch it or compress the image again"
         )
 
