@@ -22,3 +22,11 @@ def own_figures() -> Iterator[None]:
 def texts(ax: plt.Axes) -> list[str]:
     """The texts drawn into it, titles and labels left out."""
     return [text.get_text() for text in ax.texts]
+
+
+def drawn(box, **moves) -> tuple:
+    """Picture and caption once the controls of these names stand so."""
+    values = {c.description: c.value for c in box.children[:-1]}
+    assert moves.keys() <= values.keys()
+    picture, caption = box.f.__wrapped__(**values | moves)
+    return (picture if isinstance(picture, bytes) else picture.tobytes()), caption

@@ -145,6 +145,7 @@ def test_idx_round_trip():
         (gzip.compress(_idx(np.zeros((4, 9), np.uint8))[:-1]), r"35 bytes for shape \(4, 9\)"),
         (gzip.compress(b"\0\0\x08\x04" + b"\xff" * 16), "0 bytes for shape"),
     ],
+    ids=range(8),  # a gzip stream holds the time
 )
 def test_a_corrupt_idx_file_is_data_unavailable(packed, says):
     with pytest.raises(data.DataUnavailable, match=f"corrupt IDX file: ({says})"):

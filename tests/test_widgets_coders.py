@@ -8,7 +8,10 @@ import pytest
 from cwbook import widgets
 from cwlib.coding import rans
 from cwlib.coding.tables import Tables
-from drawn import own_figures  # noqa: F401 - a fixture of every test here
+from drawn import (
+    drawn,
+    own_figures,  # noqa: F401 - a fixture of every test here
+)
 
 NAMES = ["a", "b", "c", "escape"]
 SHARES = np.array([0.5, 0.25, 0.25])
@@ -77,15 +80,18 @@ def test_messages_that_cannot_be_seen_are_refused(tables, draw, message, said):
 def test_live_controls_draw_again_and_say_what_was_mistyped(tables):
     pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
     tree = widgets.explore_huffman([4, 2, 1, 1])
-    assert moved(tree, 1, 1)[1].startswith("merge 1")
-    assert moved(tree, 0, "8, 4 4")[1] == widgets.huffman_frame([8, 4, 4], 1)[1]
-    assert "whole numbers" in moved(tree, 0, "8 x")[1]
+    assert drawn(tree, merges=1)[1].startswith("merge 1")
+    assert drawn(tree, counts="8, 4 4", merges=1)[1] == widgets.huffman_frame([8, 4, 4], 1)[1]
+    with pytest.raises(ValueError, match="whole numbers"):
+        drawn(tree, counts="8 x")
     for explore, draw in (
         (widgets.explore_interval, widgets.interval_frame),
         (widgets.explore_rans, widgets.rans_frame),
     ):
         box = explore(tables, NAMES, [0, 1, 2])
         assert box.children[0].value == "abc"
-        assert moved(box, 1, 3)[1] == draw(tables, NAMES, [0, 1, 2], 3)[1]
-        assert moved(box, 0, "c ba")[1] == draw(tables, NAMES, [2, 1, 0], 3)[1]
-        assert "no symbol: there are a, b, c" in moved(box, 0, "abd")[1].replace("&#x27;", "'")
+        assert drawn(box, symbols=3)[1] == draw(tables, NAMES, [0, 1, 2], 3)[1]
+        caption = drawn(box, message="c ba", symbols=3)[1]
+        assert caption == draw(tables, NAMES, [2, 1, 0], 3)[1]
+        with pytest.raises(ValueError, match="no symbol: there are a, b, c"):
+            drawn(box, message="abd")

@@ -1,11 +1,9 @@
 """What explorers show is decoded from real streams, and every control draws again."""
 
-import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import own
 import scenes
@@ -13,6 +11,7 @@ import strokes
 import tiny
 from cwbook import widgets
 from cwlib import codec, metrics, zoo
+from drawn import drawn
 
 
 def test_a_frame_of_a_digit_is_decoded_from_a_real_stream(both_zoo):
@@ -53,37 +52,24 @@ def test_less_importance_is_a_smaller_file_and_a_darker_map(both_zoo):
     assert dark[:, 204:].mean() < bright[:, 204:].mean()
 
 
-def moved(explorer, name: str, value: float) -> tuple[bytes, str]:
-    """Move a slider: picture and caption afterwards."""
-    *sliders, picture, caption = explorer.children
-    (slider,) = (one for one in sliders if one.description == name)
-    slider.value = value
-    return picture.value, caption.value
-
-
 def test_every_slider_of_the_digits_draws_again(both_zoo):
     pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
     digits = np.stack([strokes.page(128, 128), strokes.page(128, 128)[::-1]])
-    explorer = widgets.explore_importance(zoo.load("tiny-cw1"), digits)
-    seen = [(explorer.children[-2].value, explorer.children[-1].value)]
-    for name, value in (("digit", 1), ("factor", 0.5), ("threshold", 0.9)):
-        seen.append(moved(explorer, name, value))
-    assert len(set(seen)) == 4
+    box = widgets.explore_importance(zoo.load("tiny-cw1"), digits)
+    moves = ({}, {"digit": 1}, {"factor": 0.5}, {"threshold": 0.9})
+    assert len({drawn(box, **move) for move in moves}) == 4
 
 
 def test_every_slider_of_the_photographs_draws_again(both_zoo):
     pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
     photos = [scenes.scene(70, 300, seed) for seed in range(2)]
-    explorer = widgets.explore_photo(zoo.load("tiny-photo"), photos)
-    picture, caption = explorer.children[-2].value, explorer.children[-1].value
-    first = np.asarray(Image.open(io.BytesIO(picture)))
+    box = widgets.explore_photo(zoo.load("tiny-photo"), photos)
+    frame = box.f.__wrapped__
     # the middle of a strip that is higher than 64 and wider than 256
-    assert np.array_equal(first[:, :256], photos[0][3:67, 22:278])
-    seen = [(picture, caption)]
-    for name, value in (("photograph", 2), ("down", 0.0), ("across", 1.0), ("factor", 0.3)):
-        seen.append(moved(explorer, name, value))
-    assert len(set(seen)) == 5
-    last = np.asarray(Image.open(io.BytesIO(seen[-1][0])))
+    assert np.array_equal(frame()[0][:, :256], photos[0][3:67, 22:278])
+    moves = ({}, {"photograph": 2}, {"down": 0.0}, {"across": 1.0}, {"factor": 0.3})
+    assert len({drawn(box, **move) for move in moves}) == 5
+    last, _ = frame(photograph=2, down=0.0, across=1.0, factor=0.3)
     assert np.array_equal(last[:, :256], photos[1][:64, 44:])
 
 
@@ -92,7 +78,7 @@ def test_a_model_has_the_slider_that_fits_it(both_zoo, tmp_path):
     photos = [scenes.scene(32, 32)]
 
     def names(model) -> list[str]:
-        return [one.description for one in widgets.explore_photo(model, photos).children[3:-2]]
+        return [one.description for one in widgets.explore_photo(model, photos).children[3:-1]]
 
     assert names(zoo.load("tiny-photo-m")) == []
     assert names(zoo.load("tiny-photo")) == ["factor"]
@@ -103,13 +89,14 @@ def test_a_model_has_the_slider_that_fits_it(both_zoo, tmp_path):
     card = {"command": "none", "steps": 0, "seconds": 0, "device": "cpu", "curve": []}
     any_rate = zoo.save(net, tmp_path / "any", card)
     assert names(any_rate) == ["quality"]
-    *_, quality, _, caption = widgets.explore_photo(any_rate, photos).children
+    box = widgets.explore_photo(any_rate, photos)
+    *_, quality, _ = box.children
     assert (quality.min, quality.value, quality.max) == (0.0, 1.0, 1.0)
     for value in (1.0, 0.0):
-        quality.value = value
         size = len(codec.compress(any_rate, photos[0], codec.strength(any_rate, value)))
-        assert caption.value == widgets.photo_frame(any_rate, photos[0], quality=value)[1]
-        assert caption.value.startswith(f"{size:,} bytes")
+        caption = drawn(box, quality=value)[1]
+        assert caption == widgets.photo_frame(any_rate, photos[0], quality=value)[1]
+        assert caption.startswith(f"{size:,} bytes")
 
 
 def test_a_frame_with_its_map_of_bits_is_decoded_from_a_real_stream(both_zoo):
@@ -146,12 +133,10 @@ def test_frames_of_a_net_for_all_rates_are_decoded_from_a_real_stream(own_model)
 def test_a_net_for_all_rates_has_a_slider_of_quality(own_model):
     pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
     image = own.soft(64)
-    *_, quality, _, caption = widgets.explore_photo(own_model, [image]).children
-    assert quality.description == "quality"
+    box = widgets.explore_photo(own_model, [image])
     for value in (1.0, 0.3):
-        quality.value = value
         size = len(codec.compress(own_model, image, quality=value))
-        assert caption.value.startswith(f"{size:,} bytes")
+        assert drawn(box, quality=value)[1].startswith(f"{size:,} bytes")
 
 
 def test_bits_of_the_latents_add_up_to_their_sections(own_model):

@@ -15,7 +15,7 @@ from cwbook import figures
 from cwbook.widgets import live
 
 if TYPE_CHECKING:
-    import ipywidgets as widgets
+    from ipywidgets import interactive
 
     from cwlib.coding.tables import Tables
 
@@ -49,16 +49,15 @@ def huffman_frame(
     return figures.as_png(axes), caption
 
 
-def explore_huffman(counts: Sequence[int], names: Sequence[str] | None = None) -> widgets.VBox:
+def explore_huffman(counts: Sequence[int], names: Sequence[str] | None = None) -> interactive:
     """Counts to type, and a slider over the merges."""
-    typed = live.words("counts", " ".join(str(int(n)) for n in counts))
-    done = live.slider("merges", len(counts) - 1, 0, LONGEST - 1, 1)
 
-    def frame() -> tuple[bytes, str]:
-        found = _counts(typed.value)
-        return huffman_frame(found, done.value, names if len(found) == len(counts) else None)
+    def frame(counts: str, merges: int = len(counts) - 1):
+        typed = _counts(counts)
+        return huffman_frame(typed, merges, names if len(typed) == size else None)
 
-    return live.explorer([typed, done], frame)
+    size, text = len(counts), " ".join(str(int(n)) for n in counts)
+    return live.explorer(frame, counts=text, merges=(0, LONGEST - 1))
 
 
 def interval_frame(
@@ -84,7 +83,7 @@ def interval_frame(
     return picture, f"{said}: {costs[-1]:.2f} bits, {costs.sum():.2f} in all"
 
 
-def explore_interval(tables: Tables, names: Sequence[str], message: Sequence[int]) -> widgets.VBox:
+def explore_interval(tables: Tables, names: Sequence[str], message: Sequence[int]) -> interactive:
     """A message to type, and a slider over its symbols."""
     return _explore_message(tables, names, message, interval_frame, 0)
 
@@ -107,7 +106,7 @@ def rans_frame(
     return figures.as_png(axes), f"{said}; the state has {size:.2f} bits{moved}"
 
 
-def explore_rans(tables: Tables, names: Sequence[str], message: Sequence[int]) -> widgets.VBox:
+def explore_rans(tables: Tables, names: Sequence[str], message: Sequence[int]) -> interactive:
     """A message to type, and a slider over the pushes."""
     return _explore_message(tables, names, message, rans_frame, 1)
 
@@ -118,14 +117,12 @@ def _explore_message(
     message: Sequence[int],
     draw: Callable[..., tuple[bytes, str]],
     first: int,
-) -> widgets.VBox:
-    typed = live.words("message", "".join(names[s] for s in message))
-    k = live.slider("symbols", len(message) // 2, first, LONGEST, 1)
+) -> interactive:
+    def frame(message: str, symbols: int = len(message) // 2):
+        return draw(tables, names, _symbols(message, names[:-1]), symbols)
 
-    def frame() -> tuple[bytes, str]:
-        return draw(tables, names, _symbols(typed.value, names[:-1]), k.value)
-
-    return live.explorer([typed, k], frame)
+    text = "".join(names[s] for s in message)
+    return live.explorer(frame, message=text, symbols=(first, LONGEST))
 
 
 def _counts(text: str) -> list[int]:

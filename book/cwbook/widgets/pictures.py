@@ -11,7 +11,7 @@ from cwbook import figures
 from cwbook.widgets import live
 
 if TYPE_CHECKING:
-    import ipywidgets as widgets
+    from ipywidgets import interactive
 
     from cwlib import zoo
 
@@ -45,19 +45,18 @@ def importance_frame(
     return picture, caption
 
 
-def explore_importance(model: zoo.TrainedModel, digits: np.ndarray) -> widgets.VBox:
+def explore_importance(model: zoo.TrainedModel, digits: np.ndarray) -> interactive:
     """Sliders for a live kernel: which digit, the map's factor, a threshold on the map.
 
     digits: uint8 (N, 128, 128). Every move encodes and decodes again with the real model.
     """
-    number = live.slider("digit", 0, 0, len(digits) - 1, 1)
-    factor = live.slider("factor", 1.0, 0.0, 1.0, 0.05)
-    threshold = live.slider("threshold", 0.0, 0.0, 1.0, 0.02)
 
-    def frame() -> tuple[np.ndarray, str]:
-        return importance_frame(model, digits[number.value], factor.value, threshold.value)
+    def frame(digit: int = 0, factor: float = 1.0, threshold: float = 0.0):
+        return importance_frame(model, digits[digit], factor, threshold)
 
-    return live.explorer([number, factor, threshold], frame)
+    last = len(digits) - 1
+    share = (0.0, 1.0, 0.05)
+    return live.explorer(frame, digit=(0, last), factor=share, threshold=(0.0, 1.0, 0.02))
 
 
 def photo_frame(
@@ -121,31 +120,34 @@ def bits_frame(
     return figures.side_by_side([decoded, spread]), caption
 
 
-def explore_photo(model: zoo.TrainedModel, photos: Sequence[np.ndarray]) -> widgets.VBox:
+def explore_photo(model: zoo.TrainedModel, photos: Sequence[np.ndarray]) -> interactive:
     """Sliders for a live kernel: which photograph, where in it, and how much its file may take.
 
     photos: uint8 (H, W, 3) each. Every move encodes and decodes a part of at most 256x256 again.
     The last slider is the quality of a model of many rates, else the factor of the map, if any.
     """
-    e = model.experiment
-    number = live.slider("photograph", 1, 1, len(photos), 1)
-    down, across = (
-        live.slider("down", 0.5, 0.0, 1.0, 0.05),
-        live.slider("across", 0.5, 0.0, 1.0, 0.05),
+    from ipywidgets import fixed
+
+    e, share = model.experiment, (0.0, 1.0, 0.05)
+
+    def frame(
+        photograph: int = 1,
+        down: float = 0.5,
+        across: float = 0.5,
+        quality: float = 1.0,
+        factor: float = 1.0,
+    ):
+        part = part_of(photos[photograph - 1], down, across)
+        return photo_frame(model, part, factor, quality=quality if e.gains else None)
+
+    return live.explorer(
+        frame,
+        photograph=(1, len(photos)),
+        down=share,
+        across=share,
+        quality=(0.0, 1.0, 0.02) if e.gains else fixed(1.0),
+        factor=share if e.mask != "none" and not e.gains else fixed(1.0),
     )
-    sliders = [number, down, across]
-    if e.gains:
-        sliders.append(live.slider("quality", 1.0, 0.0, 1.0, 0.02))
-    elif e.mask != "none":
-        sliders.append(live.slider("factor", 1.0, 0.0, 1.0, 0.05))
-
-    def frame() -> tuple[np.ndarray, str]:
-        part = part_of(photos[number.value - 1], down.value, across.value)
-        if e.gains:
-            return photo_frame(model, part, quality=sliders[-1].value)
-        return photo_frame(model, part, sliders[-1].value if len(sliders) > 3 else 1.0)
-
-    return live.explorer(sliders, frame)
 
 
 def part_of(photo: np.ndarray, down: float, across: float, side: int = 256) -> np.ndarray:

@@ -18,7 +18,7 @@ from cwbook.widgets.pictures import part_of
 from cwbook.widgets.scrubber import Explorer, Scrubber
 
 if TYPE_CHECKING:
-    import ipywidgets as widgets
+    from ipywidgets import interactive
 
     from cwlib import zoo
 
@@ -141,27 +141,26 @@ def explore_rates(
     image: np.ndarray,
     names: Sequence[str] = ("jpeg2000", "webp"),
     side: int = 192,
-) -> widgets.VBox:
+) -> interactive:
     """The same in a live kernel: any quality, any part of `side` x `side` pixels of the image.
 
     names: codecs that are fast enough for it; AVIF takes a second for a part.
     """
     menu = _menu(names)
-    chosen = live.choice("codec", list(menu))
-    quality = live.slider("quality", 0.5, 0.0, 1.0, 0.02)
-    down, across = (live.slider(name, 0.5, 0.0, 1.0, 0.05) for name in ("down", "across"))
     parts: dict[tuple[float, float], Rivals] = {}
 
-    def frame() -> tuple[np.ndarray, str]:
-        place = down.value, across.value
+    def frame(codec: str, quality: float = 0.5, down: float = 0.5, across: float = 0.5):
+        place = down, across
         if place not in parts:
             parts.clear()  # one part at a time is remembered
             parts[place] = Rivals(model, part_of(image, *place, side))
-        return parts[place].frame(menu[chosen.value], quality.value)
+        return parts[place].frame(menu[codec], quality)
 
-    return live.explorer([chosen, quality, down, across], frame)
+    share = (0.0, 1.0, 0.05)
+    quality = (0.0, 1.0, 0.02)
+    return live.explorer(frame, codec=list(menu), quality=quality, down=share, across=share)
 
 
 def _menu(names: Sequence[str]) -> dict[str, str]:
-    """What one chooses from: {as it is called: codec}."""
+    """The names to show, and the codec that each stands for."""
     return {OURS: OURS, **{NAMES[name]: name for name in names}, ORIGINAL: ORIGINAL}

@@ -10,7 +10,7 @@ from cwbook import figures
 from cwbook.widgets import live
 
 if TYPE_CHECKING:
-    import ipywidgets as widgets
+    from ipywidgets import interactive
 
     from cwlib import zoo
 
@@ -42,16 +42,16 @@ def rounding_frame(model: zoo.TrainedModel, image: np.ndarray, bits: int) -> tup
     return picture, f"{psnr:.2f} dB; {plain:.4f} bpp as plain bits, {rate:.4f} by its entropy"
 
 
-def explore_rounding(model: zoo.TrainedModel, digits: np.ndarray) -> widgets.VBox:
+def explore_rounding(model: zoo.TrainedModel, digits: np.ndarray) -> interactive:
     """Sliders for a live kernel: which digit, and how many bits each number of its code gets.
 
     digits: uint8 (N, 128, 128).
     """
-    number = live.slider("digit", 0, 0, len(digits) - 1, 1)
-    bits = live.slider("bits", 6, 1, 8, 1)
-    return live.explorer(
-        [number, bits], lambda: rounding_frame(model, digits[number.value], bits.value)
-    )
+
+    def frame(digit: int = 0, bits: int = 6):
+        return rounding_frame(model, digits[digit], bits)
+
+    return live.explorer(frame, digit=(0, len(digits) - 1), bits=(1, 8))
 
 
 def gdn_frame(pairs: np.ndarray, gamma: float, beta: float = 1.0) -> tuple[bytes, str]:
@@ -74,12 +74,14 @@ def gdn_frame(pairs: np.ndarray, gamma: float, beta: float = 1.0) -> tuple[bytes
     return figures.as_png(axes[0]), f"before: {told[0]}; after: {told[1]}"
 
 
-def explore_gdn(pairs: np.ndarray) -> widgets.VBox:
+def explore_gdn(pairs: np.ndarray) -> interactive:
     """Sliders for a live kernel: gamma and beta. pairs: (n, 2); 50,000 of them are drawn."""
     some = pairs[:: max(1, len(pairs) // 50_000)]
-    gamma = live.slider("gamma", 0.5, 0.0, 10.0, 0.05)
-    beta = live.slider("beta", 1.0, 0.05, 4.0, 0.05)
-    return live.explorer([gamma, beta], lambda: gdn_frame(some, gamma.value, beta.value))
+
+    def frame(gamma: float = 0.5, beta: float = 1.0):
+        return gdn_frame(some, gamma, beta)
+
+    return live.explorer(frame, gamma=(0.0, 10.0, 0.05), beta=(0.05, 4.0, 0.05))
 
 
 def _kurtosis(pairs: np.ndarray) -> float:
