@@ -3,7 +3,7 @@
 A trained network is more than its weights: it carries the tables that its entropy coder uses, and
 an identity (the first 4 bytes of the file's SHA-256) that every stream names. The identity is a
 name, not a signature: other weights with the same one can be made in minutes. That the weights are
-those of the card is checked with all 32 bytes, which the card holds.
+those of the card is checked with all 32 bytes, which the card holds, beside those of its settings.
 
 Files may come from anywhere. What they cost is bounded by their size, before it is spent.
 """
@@ -168,15 +168,8 @@ def _load(path: Path, _stamps: tuple) -> TrainedModel:
     except (OSError, RecursionError, ValueError) as error:
         raise UnknownModel(f"{card_path} is not a readable card: {error}") from error
     blob = _read_weights(path)
-    digest = hashlib.sha256(blob)
-    if "sha256" not in card:
-        raise UnknownModel(
-            f"{card_path} lacks the SHA-256 of its weights: train or save the model again or, if "
-            f'you trust both files, add the entry "sha256": "{digest.hexdigest()}"'
-        )
     refusal = f"{path} does not hold the weights of its card"
-    if card["sha256"] != digest.hexdigest():
-        raise UnknownModel(f"{refusal}: its SHA-256 is {digest.hexdigest()}, fetch both again")
+    _compare(card, "sha256", hashlib.sha256(blob).hexdigest(), card_path, "its weights", refusal)
     try:
         tensors = read_tensors(blob)
         net = _filled(experiment, tensors)
@@ -186,7 +179,28 @@ def _load(path: Path, _stamps: tuple) -> TrainedModel:
         *(ArithmeticError, AttributeError, LookupError, TypeError),  # tensors of other kinds
     ) as error:
         raise UnknownModel(f"{refusal}: {error}") from error
+    # settings that fit the weights as well may decode to something else
+    settings = _settings_sha256(card["experiment"])
+    changed = f"{card_path} does not hold the settings that its weights were saved with"
+    _compare(card, "experiment_sha256", settings, card_path, "its experiment", changed)
     return TrainedModel(experiment.name, net.eval(), card, identity(blob), coder)
+
+
+def _compare(
+    card: dict, entry: str, sha256: str, card_path: Path, of_what: str, refusal: str
+) -> None:
+    """Raise UnknownModel unless the card holds this checksum."""
+    if entry not in card:
+        raise UnknownModel(
+            f"{card_path} lacks the SHA-256 of {of_what}: train or save the model again or, if "
+            f'you trust both files, add the entry "{entry}": "{sha256}"'
+        )
+    if card[entry] != sha256:
+        raise UnknownModel(f"{refusal}: its SHA-256 is {sha256}, fetch both again")
+
+
+def _settings_sha256(settings: dict) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 def _read_weights(path: Path) -> bytes:
@@ -275,8 +289,10 @@ def save(net: Network, folder: Path, card: dict, digits: np.ndarray | None = Non
     folder.mkdir(parents=True, exist_ok=True)
     name = net.experiment.name
     blob = write_tensors(tensors)
-    made = {"sha256": hashlib.sha256(blob).hexdigest(), "experiment": asdict(net.experiment)}
-    card = {"name": name, **card, **made}
+    settings = asdict(net.experiment)
+    sums = {"sha256": hashlib.sha256(blob).hexdigest()}
+    sums["experiment_sha256"] = _settings_sha256(settings)
+    card = {"name": name, **card, **sums, "experiment": settings}
     files.write(folder / f"{name}.safetensors", blob)
     files.write(folder / f"{name}.json", _card_text(card))
     return load(folder / f"{name}.safetensors")

@@ -434,15 +434,27 @@ def test_a_small_card_cannot_ask_for_much_memory(tiny_zoo):
     assert float(done.stdout) < 64  # MiB
 
 
-def test_a_card_without_a_checksum_is_refused_with_what_to_do(tiny_zoo):
+@pytest.mark.parametrize(
+    ("entry", "of_what"), [("sha256", "weights"), ("experiment_sha256", "experiment")]
+)
+def test_a_card_without_a_checksum_is_refused_with_what_to_do(tiny_zoo, entry, of_what):
     path = tiny_zoo / "tiny-cw.json"
     card = json.loads(path.read_text(encoding="utf-8"))
-    digest = card.pop("sha256")
+    digest = card.pop(entry)
     path.write_text(json.dumps(card), encoding="utf-8")
     with pytest.raises(zoo.UnknownModel) as caught:
         zoo.load("tiny-cw")
-    assert "tiny-cw.json lacks the SHA-256 of its weights" in str(caught.value)
-    assert f'"sha256": "{digest}"' in str(caught.value)
+    assert f"tiny-cw.json lacks the SHA-256 of its {of_what}" in str(caught.value)
+    assert f'"{entry}": "{digest}"' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"), [("tiny-cw", {"reading": "ceil"}), ("tiny-photo", {"lambda_2": 0.5})]
+)
+def test_settings_that_fit_the_weights_and_are_not_theirs_are_refused(both_zoo, name, changes):
+    seal(zoo.WEIGHTS / f"{name}.safetensors", **changes)
+    with pytest.raises(zoo.UnknownModel, match="does not hold the settings .* fetch both again"):
+        zoo.load(name)
 
 
 @pytest.mark.parametrize("name", [*SHIPPED, *zoo.study_names()])
