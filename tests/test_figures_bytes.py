@@ -54,20 +54,6 @@ def test_only_the_active_field_is_in_colour():
 
 
 @pytest.mark.parametrize(
-    "fields", [[], [("all", 29)], [("all", 31)], [("a", 31), ("b", -1)], [("a", 40), ("b", -10)]]
-)
-def test_fields_that_do_not_cover_the_data_are_refused(fields):
-    with pytest.raises(ValueError, match="the data 30|bytes together"):
-        figures.hexdump(DATA, fields)
-
-
-@pytest.mark.parametrize("active", [-1, 5])
-def test_an_active_field_that_is_not_there_is_refused(active):
-    with pytest.raises(ValueError, match="0 to 4"):
-        figures.hexdump(DATA, FIELDS, active=active)
-
-
-@pytest.mark.parametrize(
     ("value", "coded"),
     [(0, "00"), (127, "7f"), (128, "8001"), (300, "ac02"), (2**32 - 1, "ffffffff0f")],
 )
@@ -112,9 +98,3 @@ def test_flips_are_bars_over_the_bytes_and_fields_are_numbered_below():
     assert [round(p.get_x(), 2) for p in bars] == list(range(30))
     assert texts(ax) == ["1", "2", "3", "5"]
     assert "bytes" in ax.get_xlabel() and "8" in ax.get_ylabel()
-
-
-@pytest.mark.parametrize("counts", [np.zeros(29), np.full(30, 9), np.full(30, -1)])
-def test_flips_that_cannot_be_are_refused(counts):
-    with pytest.raises(ValueError):
-        figures.flips_by_byte(counts, FIELDS)

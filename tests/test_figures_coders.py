@@ -99,22 +99,6 @@ def test_an_interval_outside_the_line_is_refused(low, width):
         figures.interval_zoom(QUARTERS, NAMES, low, width)
 
 
-@pytest.mark.parametrize(
-    ("cdf", "names", "symbol", "says"),
-    [
-        ([1, 2], ["a"], None, "rise from 0"),
-        ([0, 2, 2], ["a", "b"], None, "rise from 0"),
-        ([0, 1], ["a", "b"], None, "1 symbols, but 2 names"),
-        ([0, 1], ["a"], 1, "symbol is 1"),
-    ],
-)
-def test_a_table_that_is_none_is_refused(cdf, names, symbol, says):
-    with pytest.raises(ValueError, match=says):
-        figures.interval_zoom(cdf, names, 0, 1, symbol)
-    with pytest.raises(ValueError, match=says):
-        figures.rans_state(cdf, names, 0 if symbol is None else symbol, 1, 1)
-
-
 # coloured_numbers
 
 
@@ -188,12 +172,6 @@ def test_a_state_plot_has_a_dot_where_something_moved_out():
     assert ax.get_title(loc="left") == "dots: a byte"
 
 
-@pytest.mark.parametrize(("states", "moved"), [([1.0], [0, 1]), ([], []), ([[1.0]], [[0]])])
-def test_states_without_moves_are_refused(states, moved):
-    with pytest.raises(ValueError, match="one move for each state"):
-        figures.state_plot(states, moved, (0, 1), ylabel="", note="")
-
-
 def test_the_dashed_line_of_learning_rises_by_half_a_bit_per_share_and_doubling():
     n = 2 ** np.arange(4, 9)
     ax = figures.learning_cost(n, {5: [20, 22, 24, 26, 30]})
@@ -209,9 +187,3 @@ def test_overheads_leave_out_what_is_below_a_bit():
     assert ax.lines[0].get_xydata().tolist() == [[10, 2], [100, 3]]
     assert texts(ax) == ["one"]
     assert ax.get_xscale() == ax.get_yscale() == "log"
-
-
-@pytest.mark.parametrize("draw", [figures.learning_cost, figures.overheads])
-def test_a_line_of_another_length_is_refused(draw):
-    with pytest.raises(ValueError, match="expected 2 numbers"):
-        draw([1, 2], {3: [1, 2, 3]})

@@ -1,7 +1,6 @@
 """The figures of the photographs' codec, read back from matplotlib's own objects."""
 
 import numpy as np
-import pytest
 
 from cwbook import figures
 from drawn import own_figures, texts  # noqa: F401 - a fixture of every test here
@@ -51,11 +50,6 @@ def test_hierarchy_frames_what_is_sent_and_nothing_else():
     assert {"l1", "f2"} <= inside and not {"x", "f1", "d1", "x_hat", "y"} & inside
 
 
-def test_hierarchy_refuses_lists_that_do_not_fit():
-    with pytest.raises(ValueError, match="sideways: expected 1 for 2 scales, got 2"):
-        network(sideways=[("a", "b")] * 2)
-
-
 # nested_fields
 
 
@@ -84,13 +78,6 @@ def test_channel_mosaic_of_zeros_is_drawn():
     assert figures.channel_mosaic(np.zeros((1, 2, 2))).images[0].get_clim() == (-1, 1)
 
 
-def test_channel_mosaic_refuses_what_is_no_code_and_marks_beyond_it():
-    with pytest.raises(ValueError, match=r"expected channels \(C, h, w\), got \(2, 2\)"):
-        figures.channel_mosaic(np.zeros((2, 2)))
-    with pytest.raises(ValueError, match="beyond the 1 channels"):
-        figures.channel_mosaic(np.zeros((1, 2, 2)), {1: "none"})
-
-
 # mask_profile
 
 
@@ -98,8 +85,6 @@ def test_mask_profile_lines_up_strip_and_mask():
     top, bottom = figures.mask_profile(np.zeros((4, 16, 3), np.uint8), np.ones((5, 2)))
     assert top.images[0].get_extent()[:2] == list(bottom.images[0].get_extent()[:2])
     assert bottom.images[0].get_extent()[2:] == [4.5, -0.5]  # channel 0 on top
-    with pytest.raises(ValueError, match="expected a mask"):
-        figures.mask_profile(np.zeros((4, 16)), np.ones(5))
 
 
 # joint_densities
@@ -120,11 +105,6 @@ def test_conditional_densities_scale_every_column_by_itself():
     np.testing.assert_allclose(ax.images[0].get_array(), [[0.5, 1], [1, 0]])  # roots
 
 
-def test_joint_densities_want_a_title_for_each():
-    with pytest.raises(ValueError, match="one title and one limit"):
-        figures.joint_densities([np.zeros((1, 2))], [], xlabel="a", ylabel="b", limits=[1])
-
-
 # matrices, channel_prices, photo_and_map
 
 
@@ -134,16 +114,12 @@ def test_matrices_share_one_scale():
     )
     assert [ax.images[0].get_clim() for ax in axes] == [(0, 1), (0, 1)]
     assert [ax.get_ylabel() for ax in axes] == ["j", ""]
-    with pytest.raises(ValueError, match="one title"):
-        figures.matrices([np.eye(2)], [], label="r", xlabel="i", ylabel="j")
 
 
 def test_channel_prices_draws_every_channel_once_and_names_some():
     ax = figures.channel_prices([1, 2, 3], [4, 5, 6], {1: "l2"}, ylabel="dB")
     drawn = sorted(tuple(xy) for line in ax.lines for xy in line.get_xydata())
     assert drawn == [(1, 4), (2, 5), (3, 6)] and texts(ax) == ["l2"]
-    with pytest.raises(ValueError, match="twice"):
-        figures.channel_prices([1], [1, 2], {}, ylabel="dB")
 
 
 def test_photo_and_map_covers_the_photograph_with_the_map():
@@ -152,5 +128,3 @@ def test_photo_and_map_covers_the_photograph_with_the_map():
     )
     assert cells.images[0].get_extent() == [0, 24, 16, 0]
     assert photo.get_title(loc="left") == "p" and cells.get_title(loc="left") == "m"
-    with pytest.raises(ValueError, match="expected a map"):
-        figures.photo_and_map(np.zeros((8, 8)), np.zeros(3), label="n", titles=("p", "m"))

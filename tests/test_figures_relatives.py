@@ -22,19 +22,6 @@ def test_rate_ladder_names_every_rung_and_writes_its_rate():
     assert ax.get_xscale() == "log" and ax.get_ylim()[0] > ax.get_ylim()[1], "first rung on top"
 
 
-@pytest.mark.parametrize(
-    ("rungs", "message"),
-    [
-        ([], "at least one rate"),
-        ([("nothing", 0, "toy")], "all of them above 0"),
-        ([("a", 1, "strange")], "unknown kinds .*strange"),
-    ],
-)
-def test_rate_ladder_says_what_is_wrong(rungs, message):
-    with pytest.raises(ValueError, match=message):
-        figures.rate_ladder(rungs, xlabel="bits")
-
-
 # codec_lines
 
 ROWS = {"DIV2K": {"PNG": 4.2, "WebP": 3.18, "L3C": 3.09}, "Kodak": {"PNG": 4.35, "L3C": 3.26}}
@@ -116,9 +103,3 @@ def test_turn_grids_write_every_turn_into_its_cell_and_darken_the_early_ones():
     (drawn,) = axes[0].images
     lightness = drawn.to_rgba(drawn.get_array())[..., :3].sum(axis=2)
     assert lightness[0, 0] < lightness[1, 1] < lightness[0, 1] == lightness[1, 0]
-
-
-@pytest.mark.parametrize("grids", [{}, {"a": [[0, 1]]}, {"a": [1, 2]}, {"a": [[1.5]]}])
-def test_turn_grids_say_what_is_wrong(grids):
-    with pytest.raises(ValueError, match="at least one grid|whole numbers from 1"):
-        figures.turn_grids(grids)

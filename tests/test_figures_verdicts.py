@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 import drawn
 from cwbook import figures
@@ -41,16 +40,3 @@ def test_figures_have_contrast_with_their_parts():
 
     for part, text in zip(ax.containers, ax.texts, strict=True):
         assert abs(lightness(part[0].get_facecolor()) - lightness(text.get_color())) > 0.4
-
-
-@pytest.mark.parametrize(
-    "rows, parts, message",
-    [
-        ({}, ["x"], "rows of 1 counts"),
-        ({"a": [1, 2]}, ["x"], "rows of 1 counts"),
-        ({"a": [1] * 6}, list("uvwxyz"), "6 parts, but 5 colours"),
-    ],
-)
-def test_what_does_not_fit_together_is_refused(rows, parts, message):
-    with pytest.raises(ValueError, match=message):
-        figures.count_bars(rows, parts, xlabel="")

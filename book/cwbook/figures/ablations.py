@@ -28,10 +28,8 @@ def seed_curves(
 
     curves: {name: one (n, 2) of (x, y) per experiment}, joined by mean x; a cross of one standard
     deviation to each side where there are two runs or more. context: {name: (n, 2)}, thin grey
-    lines. log: the x axis is logarithmic. ValueError where an experiment has no run.
+    lines. log: the x axis is logarithmic.
     """
-    if not curves:
-        raise ValueError("seed_curves needs at least one curve")
     ax = new_axes(xlabel, ylabel, height=height)
     if log:
         ax.set_xscale("log")
@@ -44,8 +42,6 @@ def seed_curves(
         look, marker = _LOOKS[k % len(_LOOKS)]
         colour = COLOURS[look]
         runs = [np.asarray(r, dtype=float).reshape(-1, 2) for r in experiments]
-        if not runs or not all(map(len, runs)):
-            raise ValueError(f"{name!r}: expected at least one run (x, y) of each experiment")
         runs.sort(key=lambda r: r[:, 0].mean())
         means = np.array([r.mean(0) for r in runs])
         for r, mean in zip(runs, means, strict=True):
@@ -76,17 +72,11 @@ def seed_lines(
 ) -> Axes:
     """Courses {name: (x (n,), y (seeds, n))}: the mean, and from the lowest to the highest seed.
 
-    log: the x axis is logarithmic. ValueError where x and y do not fit each other.
+    log: the x axis is logarithmic.
     """
-    if not lines:
-        raise ValueError("seed_lines needs at least one line")
     ax, ends = new_axes(xlabel, ylabel, height=3.4), []
     for k, (name, (x, y)) in enumerate(lines.items()):
         x, y = np.asarray(x, dtype=float), np.atleast_2d(np.asarray(y, dtype=float))
-        if x.ndim != 1 or y.shape[1:] != x.shape or not x.size:
-            raise ValueError(
-                f"{name!r}: expected x (n,) and y (seeds, n), got {x.shape}, {y.shape}"
-            )
         colour = COLOURS[_LOOKS[k % len(_LOOKS)][0]]
         ax.fill_between(x, y.min(0), y.max(0), color=colour, alpha=0.18, lw=0)
         ax.plot(x, y.mean(0), color=colour)
@@ -110,12 +100,9 @@ def seed_differences(
     """A difference over x for each seed (thin), its mean (thick), and the line of no difference.
 
     each: (seeds, n); margin: (n,), half the width of the band around the mean. sides: what it
-    means to be above and below the line. ValueError where the lengths differ.
+    means to be above and below the line.
     """
     x, each = np.asarray(x, dtype=float), np.atleast_2d(np.asarray(each, dtype=float))
-    widths = {x.shape, each.shape[1:], x.shape if margin is None else np.shape(margin)}
-    if x.ndim != 1 or len(widths) > 1:
-        raise ValueError(f"expected x (n,), each (seeds, n) and margin (n,), got {widths}")
     ax, mean, colour = new_axes(xlabel, ylabel), each.mean(0), COLOURS["cw"]
     if margin is not None:
         band = np.asarray(margin, dtype=float)
@@ -133,12 +120,7 @@ def seed_differences(
 
 
 def seed_rows(rows: Mapping[str, Sequence[float]], *, xlabel: str) -> Axes:
-    """One row a name: a dot for each seed's value, an upright stroke at their mean.
-
-    ValueError where there is no row, or a row without values.
-    """
-    if not rows or not all(len(values) for values in rows.values()):
-        raise ValueError("seed_rows: expected at least one value in each row")
+    """One row a name: a dot for each seed's value, an upright stroke at their mean."""
     ax = _row_axes(list(rows), xlabel)
     for y, values in enumerate(rows.values()):
         colour = COLOURS[_LOOKS[y % len(_LOOKS)][0]]
@@ -155,10 +137,8 @@ def difference_rows(rows: Mapping[str, Difference], *, xlabel: str) -> Axes:
     """Differences around 0: what each seed gave, the interval of their mean, a paper's figure.
 
     rows: {name: (values, interval or None, the paper's or None)}; a row without values shows the
-    paper's alone. ValueError where there is no row.
+    paper's alone.
     """
-    if not rows:
-        raise ValueError("difference_rows needs at least one row")
     ax, colour = _row_axes(list(rows), xlabel), COLOURS["resnet"]
     ax.axvline(0, color="#5a5a5a", lw=1.2, zorder=1)
     for y, (values, interval, paper) in enumerate(rows.values()):
@@ -192,12 +172,9 @@ def labelled_mosaic(
     """All channels (C, h, w) of a code in rows, each with its label above it; some are framed.
 
     Grey is 0, brighter above, darker below, on one scale for all: the root of the size with its
-    sign, so that weak channels show. Returns the flat Axes. ValueError where there is not one label
-    for each.
+    sign, so that weak channels show. Returns the flat Axes.
     """
     z = np.asarray(channels, dtype=float)
-    if z.ndim != 3 or len(labels) != len(z):
-        raise ValueError(f"expected channels (C, h, w) and C labels, got {z.shape}, {len(labels)}")
     value = np.sign(z) * np.sqrt(abs(z))
     limit = np.quantile(abs(value), 0.998) or 1.0
     rows = -(-len(z) // columns)

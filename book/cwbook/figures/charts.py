@@ -70,11 +70,9 @@ def slope_plot(
     """A function with steps, and at each (x, y, slope) of `at` the slope that training uses.
 
     x, y: (n,). reach: how far the slope is drawn to either side, in units of x; note: its name,
-    written once. ValueError where x and y differ in length or `at` is empty.
+    written once.
     """
     x, y = _xy("the function", x, y)
-    if len(at) == 0:
-        raise ValueError("slope_plot needs at least one slope: (x, y, slope)")
     ax = new_axes(xlabel, ylabel)
     jumps = np.flatnonzero(np.abs(np.diff(y)) > 1e-9) + 1
     for part_x, part_y in zip(np.split(x, jumps), np.split(y, jumps), strict=True):
@@ -99,7 +97,7 @@ def scatter(
 ) -> Axes:
     """Points, half transparent; zero: with the lines x = 0 and y = 0.
 
-    x, y: numbers of any one shape. ValueError where they differ in number.
+    x, y: numbers of any one shape.
     """
     x, y = _xy("points", np.ravel(x), np.ravel(y))
     ax = new_axes(xlabel, ylabel)
@@ -115,11 +113,9 @@ def digit_scatter(
 ) -> Axes:
     """One point per picture, drawn as its digit 0 to 9; a larger digit has a lighter ink.
 
-    x, y, digits: (n,). ValueError where they differ in length.
+    x, y, digits: (n,).
     """
     (x, y), digits = _xy("points", x, y), np.asarray(digits)
-    if digits.shape != x.shape:
-        raise ValueError(f"{len(x)} points, but digits {digits.shape}")
     ax = new_axes(xlabel, ylabel, height=3.4)
     inks = plt.get_cmap("viridis")(np.linspace(0, 0.82, 10))
     for digit in range(10):
@@ -140,11 +136,8 @@ def word_lengths(counts: ArrayLike, lengths: ArrayLike) -> np.ndarray:
     """How often each symbol occurs (bars) above the length of its word (steps); returns both Axes.
 
     counts: (n,) occurrences; lengths: (n,) bits. Dots: -log2 of the share, the ideal length.
-    ValueError where these differ in length or nothing was counted.
     """
     counts, lengths = _xy("symbols", counts, lengths)
-    if counts.min() < 0 or counts.sum() == 0:
-        raise ValueError("counts: expected numbers >= 0, not all of them 0")
     share = counts / counts.sum()
     symbols = np.arange(len(counts))
     with plt.rc_context(STYLE):

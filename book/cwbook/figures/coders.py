@@ -35,7 +35,6 @@ def interval_zoom(
     ValueError for an interval outside [0, 1) and for tables or symbols that do not fit.
     """
     cdf = [int(c) for c in np.asarray(cdf)]
-    _check_table(cdf, names, symbol)
     low, width = Fraction(low), Fraction(width)
     if not (low >= 0 and width > 0 and low + width <= 1):
         raise ValueError(f"[{float(low):g}, {float(low + width):g}) does not lie in [0, 1)")
@@ -73,15 +72,6 @@ def interval_zoom(
     ax.set(xlim=(-0.01, 1.01), ylim=(6.2, 0.0))
     ax.axis("off")
     return ax
-
-
-def _check_table(cdf: Sequence[int], names: Sequence[str], symbol: int | None) -> None:
-    if len(cdf) < 2 or cdf[0] != 0 or min(np.diff(cdf)) <= 0:
-        raise ValueError("cdf: expected whole numbers that rise from 0")
-    if len(names) != len(cdf) - 1:
-        raise ValueError(f"{len(cdf) - 1} symbols, but {len(names)} names")
-    if symbol is not None and not 0 <= symbol < len(names):
-        raise ValueError(f"symbol is {symbol}, but the symbols are 0 to {len(names) - 1}")
 
 
 def _bar(
@@ -141,12 +131,9 @@ def state_plot(
     """log2 of a coder's state after each symbol, a mark where something moved out, the bounds.
 
     states: (n,) numbers > 0; moved: (n,) how many bytes or words moved out at that symbol; bounds:
-    log2 of the least and the most; note: what a mark means. ValueError where states
-    and moved differ in length.
+    log2 of the least and the most; note: what a mark means.
     """
     states, moved = np.asarray(states, dtype=float), np.asarray(moved)
-    if states.ndim != 1 or states.shape != moved.shape or not states.size:
-        raise ValueError(f"expected one move for each state, got {states.shape}, {moved.shape}")
     ax = new_axes("symbols coded", ylabel, height=2.5)
     height, at = np.log2(states), np.arange(1, states.size + 1)
     ax.step(at, height, where="mid", color=COLOURS["resnet"], lw=1.3)
@@ -224,7 +211,6 @@ def rans_state(
     symbols and states that do not fit.
     """
     cdf = [int(c) for c in np.asarray(cdf)]
-    _check_table(cdf, names, symbol)
     if not (0 < before < 1 << 64 and 0 < after < 1 << 64):
         raise ValueError(f"a state lies between 1 and 2^64 - 1, got {before} and {after}")
     ax = new_axes(width=WIDTH, height=3.1)
@@ -290,8 +276,7 @@ def learning_cost(n: ArrayLike, extra: Mapping[int, ArrayLike]) -> Axes:
     """What it costs to learn k shares while coding, over the message's length.
 
     n: (m,) lengths; extra: {k: (m,) bits over the ideal}, one line each. Dashed: lines that rise by
-    (k - 1) / 2 bits with every doubling, laid through each line's last point. ValueError where a
-    line has another length than n.
+    (k - 1) / 2 bits with every doubling, laid through each line's last point.
     """
     n = np.asarray(n, dtype=float)
     cycle = (COLOURS[name] for name in ("cae", "resnet", "cw", "cw1"))
@@ -300,8 +285,6 @@ def learning_cost(n: ArrayLike, extra: Mapping[int, ArrayLike]) -> Axes:
     ax.set_xscale("log", base=2)
     for k, bits in extra.items():
         bits = np.asarray(bits, dtype=float)
-        if bits.shape != n.shape:
-            raise ValueError(f"{k} symbols: expected {n.size} numbers, got {bits.shape}")
         ax.plot(n, bits, color=colours[k], marker="o", ms=3.5)
         line = bits[-1] + (k - 1) / 2 * np.log2(n / n[-1])
         ax.plot(n[line > 0], line[line > 0], color=colours[k], lw=1, dashes=(4, 2))
@@ -314,7 +297,7 @@ def overheads(n: ArrayLike, over: Mapping[str, ArrayLike]) -> Axes:
     """Bits over the ideal against the length of the message, both on logarithmic axes.
 
     n: (m,) lengths; over: {name: (m,) bits}, a line each, named at its end; below a bit nothing is
-    drawn. ValueError where a line has another length than n.
+    drawn.
     """
     n = np.asarray(n, dtype=float)
     cycle = (COLOURS[name] for name in ("webp", "resnet", "cw", "cae"))
@@ -322,8 +305,6 @@ def overheads(n: ArrayLike, over: Mapping[str, ArrayLike]) -> Axes:
     ax.set(xscale="log", yscale="log")
     for (name, bits), colour in zip(over.items(), cycle, strict=False):
         bits = np.asarray(bits, dtype=float)
-        if bits.shape != n.shape:
-            raise ValueError(f"{name!r}: expected {n.size} numbers, got {bits.shape}")
         seen = bits >= 1
         ax.plot(n[seen], bits[seen], color=colour, marker="o", ms=3.5)
         if seen.any():

@@ -71,14 +71,9 @@ def gains_by_image(
 ) -> Axes:
     """One number a picture: what is gained (above the line of 0) or lost, over its rate.
 
-    rate, gain: (n,). ValueError where they differ in length.
+    rate, gain: (n,).
     """
     rate, gain = np.asarray(rate, dtype=float), np.asarray(gain, dtype=float)
-    if rate.ndim != 1 or rate.shape != gain.shape or len(numbers) != len(rate):
-        raise ValueError(
-            f"expected one rate, gain and number for each picture, got {rate.shape}, "
-            f"{gain.shape}, {len(numbers)}"
-        )
     ax = new_axes(xlabel, ylabel, height=3.4)
     names = []
     for x, y, number in zip(rate, gain, numbers, strict=True):
@@ -100,15 +95,11 @@ def learning_curves(
 
     log: the panels whose y axis is logarithmic. Returns the Axes, top to bottom.
     """
-    if not panels:
-        raise ValueError("learning_curves needs at least one panel")
     n = len(panels)
     with plt.rc_context(STYLE):
         _, axes = plt.subplots(n, 1, figsize=(WIDTH, 1.25 * n + 0.5), sharex=True, squeeze=False)
         for ax, (what, (x, y)) in zip(axes[:, 0], panels.items(), strict=True):
             x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-            if x.ndim != 1 or x.shape != y.shape or not len(x):
-                raise ValueError(f"{what!r}: expected x and y of one length > 0")
             ax.plot(x, y, color=COLOURS["resnet"], lw=1.5)
             ax.set_title(what, fontsize=SMALL)
             if what in log:
@@ -124,12 +115,10 @@ def photo_and_maps(
 ) -> np.ndarray:
     """A photograph and maps (title with its unit, (h, w)), two in a row, each on its own scale.
 
-    Returns the flat Axes: the photograph, then the maps. ValueError where there is no map.
+    Returns the flat Axes: the photograph, then the maps.
     """
     picture = as_picture(image)
     cells = [np.asarray(values, dtype=float) for _, values in maps]
-    if not maps or any(values.ndim != 2 for values in cells):
-        raise ValueError("photo_and_maps: expected at least one map (h, w)")
     height, across = picture.shape[:2]
     rows = -(-(1 + len(maps)) // 2)
     each = WIDTH / 2 * 0.83 * height / across + 0.26
@@ -149,8 +138,6 @@ def photo_and_maps(
 def sorted_bars(values: ArrayLike, *, xlabel: str, ylabel: str, named: Mapping[int, str]) -> Axes:
     """Bars of values (n,), largest first; named: {index: name}, in colour with their names."""
     values = np.asarray(values, dtype=float)
-    if values.ndim != 1 or not len(values):
-        raise ValueError(f"expected values (n,), got {values.shape}")
     order = np.argsort(-values, kind="stable")
     ax = new_axes(xlabel, ylabel)
     colours = [COLOURS["cw" if k in named else "resnet"] for k in order]
@@ -167,8 +154,6 @@ def histograms(
     parts: Mapping[str, ArrayLike], *, bins: ArrayLike, xlabel: str, ylabel: str = "share (%)"
 ) -> Axes:
     """Shares of {name: values} in the same bins as outlines, named at their highest places."""
-    if not parts:
-        raise ValueError("histograms needs at least one set of values")
     ax, edges = new_axes(xlabel, ylabel), np.asarray(bins, dtype=float)
     cycle = [COLOURS[name] for name in ("resnet", "cw", "cae", "cw1")]
     for k, (name, values) in enumerate(parts.items()):

@@ -19,13 +19,9 @@ def kept_bits(q: ArrayLike, kept: ArrayLike, bits: int = 6, *, width: float = WI
     """A grid of numbers as rows of bits: black is 1, white is 0, crossed out is what is cut off.
 
     q, kept: (h, w) whole numbers, 0 to 2^bits - 1 and 0 to bits. Below each row of bits: the
-    number before -> after. width: in inches. ValueError for other shapes or numbers.
+    number before -> after. width: in inches.
     """
     q, kept = np.asarray(q, dtype=int), np.asarray(kept, dtype=int)
-    if q.ndim != 2 or q.shape != kept.shape or q.size == 0:
-        raise ValueError(f"expected q and kept of one shape (h, w), got {q.shape}, {kept.shape}")
-    if q.min() < 0 or q.max() >> bits or kept.min() < 0 or kept.max() > bits:
-        raise ValueError(f"expected q from 0 to {2**bits - 1} and kept from 0 to {bits}")
     rows, columns = q.shape
     ax = new_axes(width=width, height=width * rows / columns * 0.46)
     for (r, c), value in np.ndenumerate(q):
@@ -111,13 +107,8 @@ def fields_of_view(
 
     heats: (H, W) influences >= 0, shown as square roots of their share of the largest; centres (on
     the diagonal) and sides of the frames, in pixels; titles: one each. Returns the flat Axes.
-    ValueError where there is not one of each, or a heat without influence.
     """
-    if len({len(heats), len(centres), len(sides), len(titles)}) != 1:
-        raise ValueError("fields_of_view: expected one centre, side and title for each heat")
     arrays = [np.asarray(heat, dtype=float) for heat in heats]
-    if any(heat.min() < 0 or heat.max() == 0 for heat in arrays):
-        raise ValueError("heats: expected influences >= 0, not all of them 0")
     scaled = [np.sqrt(heat / heat.max()) for heat in arrays]
     axes = show_images(scaled, titles, columns=len(scaled), cmap="magma", vmax=1)
     for ax, heat, centre, side in zip(axes, scaled, centres, sides, strict=True):

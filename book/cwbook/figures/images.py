@@ -86,12 +86,7 @@ def captioned_grid(
     """A table of pictures: a caption under each, a head over each column; returns the 2-D Axes.
 
     rows: of uint8 pictures (H, W) or (H, W, 3). width: of the figure, in inches.
-    ValueError where there is not one caption for each picture, or no picture at all.
     """
-    if [len(row) for row in rows] != [len(texts) for texts in captions]:
-        raise ValueError("captions: expected one for each picture")
-    if not any(len(row) for row in rows):
-        raise ValueError("captioned_grid needs at least one picture")
     pictures = [[as_picture(image) for image in row] for row in rows]
     columns = max(len(row) for row in pictures)
     height, across = next(row for row in pictures if row)[0].shape[:2]
@@ -146,13 +141,8 @@ def tile(code: ArrayLike, factor: int = 4, *, columns: int = 2) -> np.ndarray:
     """The channels of a code (C, h, w) in [0, 1] as one grey picture, each pixel enlarged: uint8.
 
     The last row and column of every channel are white, to part it from its neighbours.
-    ValueError where the channels do not fill their rows.
     """
     code = np.asarray(code)
-    if code.ndim != 3:
-        raise ValueError(f"expected a code (C, h, w), got {code.shape}")
-    if len(code) > columns and len(code) % columns:
-        raise ValueError(f"{len(code)} channels do not fill rows of {columns}")
     grey = np.round(255 * np.clip(code, 0, 1)).astype(np.uint8)
     cells = grey.repeat(factor, 1).repeat(factor, 2)
     cells[:, -1:] = cells[:, :, -1:] = 255

@@ -20,8 +20,6 @@ def _mean_map(cells: ArrayLike) -> np.ndarray:
     values = np.asarray(cells, dtype=float)
     if values.ndim == 3:
         values = values.mean(axis=0)
-    if values.ndim != 2 or values.size == 0:
-        raise ValueError(f"expected a map (h, w) or (C, h, w), got {np.shape(cells)}")
     return values
 
 
@@ -29,7 +27,6 @@ def colour_map(cells: ArrayLike, height: int, width: int, vmax: float = 6) -> np
     """A map (h, w) or (C, h, w) of numbers 0 to vmax as a picture: uint8 (height, width, 3).
 
     Channels are averaged; every cell becomes an area of one colour; dark is 0, yellow is vmax.
-    ValueError for any other shape of map.
     """
     values = _mean_map(cells)
     rows = np.arange(height) * values.shape[0] // height
@@ -51,7 +48,7 @@ def importance_overlay(
     """An image (H, W[, 3]) beneath its importance map (h, w) in colour, with a scale beside it.
 
     A map (C, h, w) is averaged over its channels. Every map cell covers its H/h x W/w pixels.
-    vmax: the end of the scale, by default the map's largest value. ValueError for other shapes.
+    vmax: the end of the scale, by default the map's largest value.
     """
     picture, cells = as_picture(image), _mean_map(importance)
     height, width = picture.shape[:2]
@@ -87,15 +84,9 @@ def importance_grid(
     """Images in a row, and below each its importance map on one scale for all.
 
     Returns the flat Axes: n images, then n maps. images: (H, W) or (H, W, 3), 0 to 255; maps:
-    (h, w) or (C, h, w), 0 to vmax. ValueError where there is not one map (and title) per image.
+    (h, w) or (C, h, w), 0 to vmax.
     """
     n = len(images)
-    if n == 0:
-        raise ValueError("importance_grid needs at least one image")
-    if len(maps) != n:
-        raise ValueError(f"{n} images, but {len(maps)} maps")
-    if titles is not None and len(titles) != n:
-        raise ValueError(f"{n} images, but {len(titles)} titles")
     pictures = [as_picture(image) for image in images]
     coloured = [
         colour_map(cells, *picture.shape[:2], vmax)
@@ -118,11 +109,8 @@ def cells_with_ink(image: ArrayLike, ink: ArrayLike, *, width: float = 2.8) -> A
     """An image under the grid of its code; cells without ink are shaded.
 
     image: (H, W) or (H, W, 3); ink: (h, w) booleans. width: of the figure, in inches.
-    ValueError for other shapes.
     """
     picture, ink = as_picture(image), np.asarray(ink, dtype=bool)
-    if ink.ndim != 2:
-        raise ValueError(f"expected ink (h, w), one boolean per cell, got {ink.shape}")
     height, across = picture.shape[:2]
     rows, columns = ink.shape
     ax = new_axes(width=width, height=width)

@@ -26,16 +26,9 @@ def mask_maps(
 ) -> np.ndarray:
     """Images in the first column, beside each its maps {name: one (h, w) per image}, one scale.
 
-    captions: {name: one line under each map}. Returns the 2-D Axes. ValueError where there is not
-    one map (and caption) for each image.
+    captions: {name: one line under each map}. Returns the 2-D Axes.
     """
     pictures = [as_picture(image) for image in images]
-    named = {**{f"maps {k!r}": v for k, v in maps.items()}, **(captions or {})}
-    for name, parts in named.items():
-        if len(parts) != len(pictures):
-            raise ValueError(f"{len(pictures)} images, but {len(parts)} of {name}")
-    if not pictures or not maps:
-        raise ValueError("mask_maps needs at least one image and one kind of map")
     columns, side = 1 + len(maps), width / (1 + len(maps))
     height = len(pictures) * (side + (0.13 if captions else 0.03)) + 0.92
     with plt.rc_context(STYLE):
@@ -62,15 +55,11 @@ def bit_grids(
     """What masks keep of the bits at a place: channels downwards, bits across, the leading first.
 
     grids: {name: one (C, B) per row, of shares 0 to 1 that are kept}, a column each; rows: names.
-    Returns the 2-D Axes. ValueError where there is not one grid for each row.
+    Returns the 2-D Axes.
     """
-    if not grids or any(len(column) != len(rows) for column in grids.values()):
-        raise ValueError(f"expected {len(rows)} grids in every column, one per row")
     cells = {name: [np.asarray(g, dtype=float) for g in column] for name, column in grids.items()}
     first = next(iter(cells.values()))[0]
     shape = first.shape
-    if any(g.shape != shape or g.ndim != 2 for column in cells.values() for g in column):
-        raise ValueError("expected grids (C, B) of one shape")
     each = width / len(grids) * 0.8 * shape[0] / shape[1]
     with plt.rc_context(STYLE):
         _, axes = plt.subplots(
@@ -107,20 +96,10 @@ def stand_in(
     """A quantiser's stair (grey) under what stands for it in training, and below the slope of that.
 
     z: (n,), rising; hard, soft, slope: (n,), or soft and slope (k, n) for k draws. slopes: the ends
-    of the logarithmic axis, the same for all frames of a film. ValueError for other shapes.
+    of the logarithmic axis, the same for all frames of a film.
     """
     z, hard = np.asarray(z, dtype=float), np.asarray(hard, dtype=float)
     soft, slope = (np.atleast_2d(np.asarray(a, dtype=float)) for a in (soft, slope))
-    if (
-        z.ndim != 1
-        or hard.shape != z.shape
-        or soft.shape[1:] != z.shape
-        or slope.shape[1:] != z.shape
-    ):
-        raise ValueError(
-            f"expected one value for each of z {z.shape}, got {hard.shape}, {soft.shape}, "
-            f"{slope.shape}"
-        )
     jumps = np.flatnonzero(np.abs(np.diff(hard)) > 1e-9) + 1
     with plt.rc_context(STYLE):
         _, (top, bottom) = plt.subplots(
@@ -150,10 +129,7 @@ def level_histograms(
     """Where code values in [0, 1] lie, one panel for each {name: (values, levels)}.
 
     Ticks below mark the levels that they are rounded to. Returns the Axes, top to bottom.
-    ValueError without any, or for values outside of [0, 1].
     """
-    if not parts:
-        raise ValueError("level_histograms needs at least one set of values")
     n, edges = len(parts), np.linspace(0, 1, bins + 1)
     with plt.rc_context(STYLE):
         _, axes = plt.subplots(n, 1, figsize=(WIDTH, 1.05 * n + 0.6), sharex=True, squeeze=False)
@@ -161,8 +137,6 @@ def level_histograms(
             zip(axes[:, 0], parts.items(), strict=True)
         ):
             values = np.ravel(np.asarray(values, dtype=float))
-            if not values.size or values.min() < 0 or values.max() > 1:
-                raise ValueError(f"{name!r}: expected values in [0, 1]")
             shares = 100 * np.histogram(values, edges)[0] / values.size
             colour = COLOURS[_SHADES[k % len(_SHADES)]]
             ax.stairs(shares, edges, fill=True, color=colour)

@@ -30,11 +30,7 @@ def flow(
 
     boxes: {key: (x, y, name, shape, face)}, 'sent' or 'plain'. arrows: (from, to, text), straight
     along a row or a column. detours: the same along the upright line at x, in colour.
-    ValueError for an arrow from or to no box, or one that is aslant.
     """
-    for start, end, *_ in [*arrows, *detours]:
-        if not {start, end} <= set(boxes):
-            raise ValueError(f"an arrow from {start!r} to {end!r}: there is no such box")
     ax = new_axes(height=height)
     for x, y, name, shape, face in boxes.values():
         corner = (x - _HALF[0], y - _HALF[1])
@@ -97,13 +93,8 @@ def dial_curves(
     """The step of every channel over the quality, some of them named; and where all had started.
 
     quality: (Q,); steps: (C, Q), on an axis of doublings; start: (Q,), drawn dashed.
-    ValueError for other shapes.
     """
     x, lines, before = (np.asarray(a, dtype=float) for a in (quality, steps, start))
-    if lines.ndim != 2 or x.shape != lines.shape[1:] or before.shape != x.shape:
-        raise ValueError(
-            f"expected (Q,), (C, Q), (Q,), got {x.shape}, {lines.shape}, {before.shape}"
-        )
     ax = new_axes("quality", ylabel, height=3.6)
     ax.set_yscale("log", base=2)
     ax.plot(x, lines.T, color="#c9c9c9", lw=0.5)
@@ -122,11 +113,9 @@ def dial_curves(
 def checkerboards(first: ArrayLike, titles: Sequence[str], *, width: float = WIDTH) -> np.ndarray:
     """Which places are coded in pass 1 (dark, with a 1) and in pass 2: a panel for each channel.
 
-    first: bool (C, h, w); titles: C. Returns the flat Axes. ValueError where they do not fit.
+    first: bool (C, h, w); titles: C. Returns the flat Axes.
     """
     first = np.asarray(first, dtype=bool)
-    if first.ndim != 3 or len(first) != len(titles):
-        raise ValueError(f"expected (C, h, w) and C titles, got {first.shape}, {len(titles)}")
     n, h, w = first.shape
     with plt.rc_context({**STYLE, "axes.grid": False}):
         size = (width, width / n * h / w + 0.3)

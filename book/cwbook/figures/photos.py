@@ -37,14 +37,9 @@ def hierarchy(
 
     encoder, decoder: n (name, shape) each, top to bottom; sent: n, one beside each but the picture,
     and the last below. down, up: n layers each, top to bottom; sideways: (in, out), n - 1 pairs.
-    total: all that is sent; hyper: what tells its scales. ValueError where these do not fit.
+    total: all that is sent; hyper: what tells its scales.
     """
     n = len(encoder)
-    wanted = {"sent": n, "decoder": n, "down": n, "up": n, "sideways": n - 1}
-    given = dict(sent=sent, decoder=decoder, down=down, up=up, sideways=sideways)
-    for name, count in wanted.items():
-        if len(given[name]) != count:
-            raise ValueError(f"{name}: expected {count} for {n} scales, got {len(given[name])}")
     ax = new_axes(height=0.98 * (n + 2.1))
     for k in range(n):
         _node(ax, _LEFT, k, *encoder[k])
@@ -127,13 +122,9 @@ def channel_mosaic(
     """All channels (C, h, w) of a code side by side; grey is 0, brighter is above, darker below.
 
     One scale for all, the root of the size with its sign, so that weak channels show. marks:
-    {channel: name}, framed. ValueError for other shapes or a mark beyond the channels.
+    {channel: name}, framed.
     """
     z = np.asarray(channels, dtype=float)
-    if z.ndim != 3:
-        raise ValueError(f"expected channels (C, h, w), got {z.shape}")
-    if not all(0 <= k < len(z) for k in marks or {}):
-        raise ValueError(f"marks beyond the {len(z)} channels")
     value = np.sign(z) * np.sqrt(abs(z))
     limit = np.quantile(abs(value), 0.998) or 1.0
     h, w = z.shape[1] + 3, z.shape[2] + 3  # three white pixels between channels
@@ -158,8 +149,6 @@ def mask_profile(strip: ArrayLike, mask: ArrayLike, *, ylabel: str = "channel k"
     strip: (H, W) or (H, W, 3); mask: (C, w), 0 (white) to 1 (dark). Returns both Axes.
     """
     picture, m = as_picture(strip), np.asarray(mask, dtype=float)
-    if m.ndim != 2:
-        raise ValueError(f"expected a mask (C, w), got {m.shape}")
     across = picture.shape[1]
     heights = (WIDTH * picture.shape[0] / across, 2.0)
     with plt.rc_context({**STYLE, "axes.grid": False}):
@@ -197,10 +186,7 @@ def joint_densities(
 
     points: (n, 2) arrays, one panel each; limits: half the width of each panel. conditional: every
     column is scaled to its own largest value (as a root), which shows how y spreads at a given x.
-    ValueError where there is not one title and limit for each.
     """
-    if not len(points) == len(titles) == len(limits) > 0:
-        raise ValueError("joint_densities: expected one title and one limit for each set of points")
     n = len(points)
     with plt.rc_context({**STYLE, "axes.grid": False}):
         _, axes = plt.subplots(
@@ -230,8 +216,6 @@ def matrices(
     vmax: float = 1.0,
 ) -> np.ndarray:
     """Square matrices side by side on one scale; dark is large. Returns the flat Axes."""
-    if len(values) != len(titles) or not len(values):
-        raise ValueError("matrices: expected one title for each matrix")
     n = len(values)
     with plt.rc_context({**STYLE, "axes.grid": False}):
         figure, axes = plt.subplots(1, n, figsize=(WIDTH, WIDTH / n + 0.95), squeeze=False)
@@ -254,8 +238,6 @@ def channel_prices(
     kilobits, loss: (C,); named: {channel: name}, drawn as coloured squares with their names.
     """
     bits, loss = np.asarray(kilobits, dtype=float), np.asarray(loss, dtype=float)
-    if bits.ndim != 1 or bits.shape != loss.shape:
-        raise ValueError(f"expected (C,) twice, got {bits.shape}, {loss.shape}")
     ax = new_axes("kilobits that the channel takes", ylabel, height=3.4)
     others = np.setdiff1d(np.arange(len(bits)), list(named))
     ax.plot(bits[others], loss[others], "o", color=COLOURS["resnet"], alpha=0.7, mec="none")
@@ -276,8 +258,6 @@ def photo_and_map(
 ) -> np.ndarray:
     """A photograph beside a map (h, w) of numbers, on the map's own scale. Returns the two Axes."""
     picture, values = as_picture(image), np.asarray(cells, dtype=float)
-    if values.ndim != 2:
-        raise ValueError(f"expected a map (h, w), got {values.shape}")
     height, across = picture.shape[:2]
     with plt.rc_context(STYLE):
         size = (WIDTH, WIDTH / 2 * height / across + 0.75)

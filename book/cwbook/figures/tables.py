@@ -22,15 +22,9 @@ def count_savings(p: ArrayLike, f: ArrayLike, names: Sequence[str], *, most: int
 
     p: (n,) probabilities > 0; f: (n,) counts >= 1 that they got; names: of the symbols, at most 4.
     The k-th dot of a symbol is p log2((k + 1) / k), up to `most` counts. The dashed line separates
-    filled from hollow where the counts are the best. ValueError where these do not fit.
+    filled from hollow where the counts are the best.
     """
     p, f = np.asarray(p, dtype=float), np.asarray(f)
-    if not (p.ndim == 1 and p.shape == f.shape == (len(names),) and 1 <= len(p) <= 4):
-        raise ValueError(
-            f"expected 1 to 4 symbols, got p {p.shape}, f {f.shape}, {len(names)} names"
-        )
-    if p.min() <= 0 or f.min() < 1:
-        raise ValueError("expected probabilities above 0 and counts of at least 1")
     ax = new_axes("counts that the symbol has already", "one more saves (bits)")
     k = np.arange(1, most + 1)
     ends = []
@@ -64,10 +58,8 @@ def loss_plot(
     """Losses on a logarithmic axis, lines {name: (x, y)}, each named at its right end.
 
     Points with y <= 0 are left out. marks: points drawn as large dots; limit: (y, name) of a dashed
-    horizontal line; log: the x axis is logarithmic, too. ValueError where a line has no point left.
+    horizontal line; log: the x axis is logarithmic, too.
     """
-    if not curves:
-        raise ValueError("loss_plot needs at least one curve")
     ax = new_axes(xlabel, ylabel)
     ax.set_yscale("log")
     if log:
@@ -75,8 +67,6 @@ def loss_plot(
     ends = []
     for i, (name, (x, y)) in enumerate(curves.items()):
         x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-        if x.ndim != 1 or x.shape != y.shape or not (y > 0).any():
-            raise ValueError(f"{name!r}: expected x and y of one length with some y above 0")
         colour, above = _CYCLE[i % len(_CYCLE)], y > 0
         ax.plot(x[above], y[above], color=colour, dashes=_DASHES[i % len(_DASHES)])
         shown = above & (y >= ylim[0]) & (y <= ylim[1]) if ylim else above
@@ -111,13 +101,10 @@ def wrong_scale(
     """What occurs (bars), what the table believes (line), and below what every belief would cost.
 
     k: (n,) values; occurs, believed: (n,) shares >= 0; curve: (scales, bits a value too much), both
-    > 0, and at: this table's point (scale, bits) upon it. Returns both Axes. ValueError where the
-    lengths differ.
+    > 0, and at: this table's point (scale, bits) upon it. Returns both Axes.
     """
     k, occurs, believed = (np.asarray(a, dtype=float) for a in (k, occurs, believed))
     scales, bits = (np.asarray(a, dtype=float) for a in curve)
-    if not (k.shape == occurs.shape == believed.shape and scales.shape == bits.shape):
-        raise ValueError("expected one share for each value, and one number of bits for each scale")
     with plt.rc_context(STYLE):
         _, (top, bottom) = plt.subplots(2, 1, figsize=(WIDTH, 4.1))
         top.bar(k, 100 * occurs, width=0.9, color="#cfe0f1", ec=COLOURS["resnet"], lw=0.6)
@@ -148,14 +135,10 @@ def ratio_bars(
     """Ratios as bars from the line at 1, to the right above it and to the left below it, log axis.
 
     rows: {name: {part: ratio > 0}}, first row on top; rows need not have the same parts, of which
-    at most 4 occur. sides: what left and right of the line mean. ValueError where nothing is there.
+    at most 4 occur. sides: what left and right of the line mean.
     """
     parts = list(dict.fromkeys(part for row in rows.values() for part in row))
-    if not parts or len(parts) > 4:
-        raise ValueError(f"ratio_bars needs rows with 1 to 4 parts, got {len(parts)}")
     values = [ratio for row in rows.values() for ratio in row.values()]
-    if not min(values) > 0 or not np.isfinite(values).all():
-        raise ValueError("a ratio is finite and above 0")
     bars = sum(len(row) for row in rows.values())
     ax = new_axes(xlabel, height=0.235 * bars + 0.13 * len(rows) + 1.05)
     shades = dict(zip(parts, (COLOURS["resnet"], "#e08a4f", "#5b93c7", "#c9c9c9"), strict=False))
@@ -210,16 +193,10 @@ def hint_strip(cdf: ArrayLike, n_hints: int, slot: int) -> Axes:
 
     cdf: (n + 1,) borders 0 ... total; n_hints: buckets, a divisor of the total. The bucket of
     `slot` is marked: its hint names the interval where it begins, and each interval that lies
-    between that one and the slot's is one step to walk. ValueError where these do not fit.
+    between that one and the slot's is one step to walk.
     """
     cdf = np.asarray(cdf)
     total = int(cdf[-1])
-    if cdf.ndim != 1 or cdf[0] != 0 or (np.diff(cdf) <= 0).any():
-        raise ValueError("cdf: expected borders from 0 upwards")
-    if n_hints < 1 or total % n_hints or not 0 <= slot < total:
-        raise ValueError(
-            f"expected a divisor of {total} and a slot below it, got {n_hints}, {slot}"
-        )
     width = total // n_hints
     bucket = slot // width
     here, start = np.searchsorted(cdf, [slot, bucket * width], side="right") - 1

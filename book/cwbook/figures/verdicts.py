@@ -27,12 +27,8 @@ def count_bars(
     """A bar for each row, cut into counts; each count stands in its part, the names above.
 
     rows: {name: one whole number per part}, first row on top; a part that is 0 in all of them is
-    not named. width: in inches. ValueError where rows, parts and colours do not fit together.
+    not named. width: in inches.
     """
-    if not rows or any(len(row) != len(parts) for row in rows.values()):
-        raise ValueError(f"count_bars needs rows of {len(parts)} counts, one for each part")
-    if len(parts) > len(colours):
-        raise ValueError(f"{len(parts)} parts, but {len(colours)} colours")
     counts = np.array(list(rows.values()))  # (rows, parts)
     named = int(counts.any(0).sum())
     columns = min(3, max(named, 1))
