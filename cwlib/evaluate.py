@@ -108,8 +108,8 @@ def run(
 
 
 def _rows(code: Code, test: Pictures, part: range) -> list[dict]:
+    images = [test.images[k] for k in part]  # whose own errors name the file
     with _naming(test.labels[part[0]]):
-        images = [test.images[k] for k in part]
         coded = code(images)
         return [
             {**score(image, decoded, len(blob)), **more}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -36,7 +38,7 @@ def nobody(tmp_path):
     if os.geteuid():
         yield
         return
-    for folder in tmp_path.parents[:2]:
+    for folder in itertools.takewhile(lambda f: f != Path(tempfile.gettempdir()), tmp_path.parents):
         folder.chmod(0o755)
     os.chown(tmp_path, 65534, 65534)
     os.setresuid(65534, 65534, 0)
