@@ -191,6 +191,7 @@ def _ink(images: np.ndarray) -> np.ndarray:
 
 
 @torch.no_grad()
+@torch.random.fork_rng(devices=[])
 def _mismatch(model: zoo.TrainedModel, test: Pictures) -> dict:
     """PSNR of the means over test digits: with the quantiser's stand-in, and with the quantiser."""
     net, errors = model.net, {"proxy": [], "hard": []}

@@ -316,9 +316,10 @@ def accounting(test: Pictures, progress: bool = True, **how: int) -> list[dict]:
     """The paper's Table 1 as it was computed: trained and untrained nets, table not sent."""
     nets = {name: zoo.load(name).net for name in ("mnist-cae", "mnist-resnet", "mnist-cw")}
     for name, net in list(nets.items()):
-        torch.manual_seed(0)
         untrained = f"{name}-untrained"
-        nets[untrained] = catalogue.build(replace(net.experiment, name=untrained)).eval()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            nets[untrained] = catalogue.build(replace(net.experiment, name=untrained)).eval()
     means = []
     for name, net in Bar(nets.items(), desc="accounting", show=progress):
         starts = range(0, len(test.images), BATCH)
