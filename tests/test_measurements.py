@@ -141,6 +141,14 @@ def test_roughness_sums_squared_steps():
     assert measurements._roughness(torch.ones(1, 3, 5, 5)) == 0
 
 
+def test_a_photograph_is_described_as_its_stream_has_it_gains_included(kodak_images):
+    model, image = zoo.load("kodak-any-n64"), kodak_images[4][128:384, 256:512]
+    blob = codec.compress(model, image)
+    described = measurements.photo_map(model, image)
+    assert described.psnr == pytest.approx(metrics.psnr(image, codec.decompress(blob)), abs=0.02)
+    assert described.bpp == pytest.approx(metrics.bpp(len(blob), image.shape), rel=0.02)
+
+
 def test_texture_is_the_spread_behind_a_place():
     image = np.zeros((16, 24, 3), np.uint8)
     image[:8, 8:16] = np.where(np.arange(8)[:, None, None] % 2, 40, 10)  # stripes
